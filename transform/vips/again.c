@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include <jxl/decode.h>
 #include <webp/decode.h>
 
 int
@@ -55,5 +56,35 @@ tintype_webp_again(const void *data, size_t size, int width, int height, int alp
 		return -1;
 	}
 	*out = (TintypePicture) { pixels, stride, bands };
+	return 0;
+}
+
+int
+tintype_jxl_again(const void *data, size_t size, int width, int height, TintypePicture *out)
+{
+	JxlDecoder *decoder = JxlDecoderCreate(NULL);
+	JxlDecoderStatus status = JXL_DEC_ERROR;
+	JxlPixelFormat format = { 0, JXL_TYPE_UINT8, JXL_NATIVE_ENDIAN, 0 };
+	JxlBasicInfo info;
+	uint8_t *pixels = NULL;
+	size_t length = 0;
+
+	if (!decoder)
+		return -1;
+	if (!JxlDecoderSubscribeEvents(decoder, JXL_DEC_BASIC_INFO | JXL_DEC_FULL_IMAGE) && !JxlDecoderSetInput(decoder, data, size) &&
+		JxlDecoderProcessInput(decoder) == JXL_DEC_BASIC_INFO && !JxlDecoderGetBasicInfo(decoder, &info) &&
+		(int) info.xsize == width && (int) info.ysize == height) {
+		format.num_channels = info.num_color_channels + (info.alpha_bits > 0);
+		length = (size_t) width * format.num_channels * height;
+		if (JxlDecoderProcessInput(decoder) == JXL_DEC_NEED_IMAGE_OUT_BUFFER && (pixels = malloc(length)) &&
+			!JxlDecoderSetImageOutBuffer(decoder, &format, pixels, length))
+			status = JxlDecoderProcessInput(decoder);
+	}
+	JxlDecoderDestroy(decoder);
+	if (status != JXL_DEC_FULL_IMAGE) {
+		free(pixels);
+		return -1;
+	}
+	*out = (TintypePicture) { pixels, (long) width * format.num_channels, format.num_channels };
 	return 0;
 }

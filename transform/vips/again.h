@@ -13,4 +13,7 @@ int tintype_jpeg_again(const void *data, size_t size, int width, int height, Tin
 /* The same for a WebP: 3 bands, or 4 with alpha. */
 int tintype_webp_again(const void *data, size_t size, int width, int height, int alpha, TintypePicture *out);
 
+/* The same for a JPEG XL of sRGB: 1 to 4 bands. */
+int tintype_jxl_again(const void *data, size_t size, int width, int height, TintypePicture *out);
+
 #endif

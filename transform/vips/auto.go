@@ -121,6 +121,8 @@ func scoreOfFile(reference C.TintypePicture, w, h int, f transform.Format, data 
 		failed = C.tintype_jpeg_again(bytes, size, C.int(w), C.int(h), &decoded)
 	case transform.WebP:
 		failed = C.tintype_webp_again(bytes, size, C.int(w), C.int(h), 1-reference.bands%2, &decoded)
+	case transform.JXL:
+		failed = C.tintype_jxl_again(bytes, size, C.int(w), C.int(h), &decoded)
 	default:
 		failed = C.tintype_again(bytes, size, C.int(w), C.int(h), &decoded)
 	}

@@ -1,7 +1,8 @@
 package vips
 
-// #cgo pkg-config: vips
-// #include <vips/vips.h>
+// #cgo pkg-config: vips libjxl
+// #include <stdlib.h>
+// #include "jxlfile.h"
 //
 // static int
 // save_jxl(VipsImage *image, void **data, size_t *size, double distance, int effort, int lossless, int strip)
@@ -16,9 +17,15 @@ import (
 	"unsafe"
 
 	govips "github.com/davidbyttow/govips/v2/vips"
+
+	"github.com/tintype/tintype/transform"
 )
 
 const jxlEffort = 3
+
+// mostPlainJXL is the number of pixels up to which a JPEG XL without metadata or a profile is not
+// written by libvips, which may use several threads for one.
+const mostPlainJXL = transform.MostChecked
 
 // encodeJXL sets the colour space of grey pictures, since libvips 8.14 reads beyond the
 // bands where the colour space has more. From 8.15 on, libvips adds an EXIF block to a
@@ -29,11 +36,19 @@ func (t *task) encodeJXL(picture *frame) ([]byte, error) {
 			return nil, err
 		}
 	}
+	image := vipsImage(picture.ImageRef)
 	var data unsafe.Pointer
 	var size C.size_t
 	flag := map[bool]C.int{true: 1}
-	if C.save_jxl(vipsImage(picture.ImageRef), &data, &size, C.double(jxlDistance(t.quality)), jxlEffort,
-		flag[t.job.Options.Lossless], flag[t.strip]) != 0 {
+	distance, lossless := C.double(jxlDistance(t.quality)), flag[t.job.Options.Lossless]
+	if t.strip && !picture.HasICCProfile() && t.plan.Output.W*t.plan.Output.H <= mostPlainJXL && C.tintype_jxl_takes(image) != 0 {
+		if C.tintype_jxl(image, distance, jxlEffort, lossless, &data, &size) != 0 {
+			return nil, errors.New(lastError())
+		}
+		defer C.free(data)
+		return C.GoBytes(data, C.int(size)), nil
+	}
+	if C.save_jxl(image, &data, &size, distance, jxlEffort, lossless, flag[t.strip]) != 0 {
 		return nil, errors.New(lastError())
 	}
 	defer C.g_free(C.gpointer(data))
