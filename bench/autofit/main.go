@@ -35,7 +35,7 @@ type trial struct {
 }
 
 // probes are those that the models read, as in transform/vips.
-var probes = map[string]int{"jpeg": 0, "jpeg full": 0, "webp": 2, "avif": 3, "avif full": 3, "jxl": 1}
+var probes = map[string]int{"jpeg": 0, "jpeg full": 0, "webp": 1, "avif": 2, "avif full": 2, "jxl": 3}
 
 // traits are what the model reads, as in transform/vips.
 func (t *trial) traits() []float64 {

@@ -5,25 +5,26 @@ package vips
 // #cgo pkg-config: vips
 // #include <vips/vips.h>
 // #include "detail.h"
+// #include "jxlfile.h"
 //
-// // A file of medium quality: a JPEG, a WebP or an AVIF, with the full resolution of colours
-// // or half of it.
+// // A file of medium quality: a JPEG, a WebP, an AVIF or a JPEG XL.
 // static int
-// tintype_probe(void *levels, int w, int h, int bands, int format, int full, void **data, size_t *size)
+// tintype_probe(void *levels, int w, int h, int bands, int which, void **data, size_t *size)
 // {
 //   VipsImage *image = vips_image_new_from_memory(levels, (size_t) w * h * bands, w, h, bands, VIPS_FORMAT_UCHAR);
-//   VipsForeignSubsample colours = full ? VIPS_FOREIGN_SUBSAMPLE_OFF : VIPS_FOREIGN_SUBSAMPLE_ON;
 //   int result = -1;
 //   if (!image)
 //     return -1;
 //   image->Type = bands == 1 ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB;
-//   if (format == 0)
-//     result = vips_jpegsave_buffer(image, data, size, "Q", 67, "strip", TRUE, "subsample_mode", colours, NULL);
-//   else if (format == 1)
+//   if (which == 0)
+//     result = vips_jpegsave_buffer(image, data, size, "Q", 67, "strip", TRUE, "subsample_mode", VIPS_FOREIGN_SUBSAMPLE_ON, NULL);
+//   else if (which == 1)
 //     result = vips_webpsave_buffer(image, data, size, "Q", 75, "effort", 2, "strip", TRUE, NULL);
-//   else if (format == 2)
+//   else if (which == 2)
 //     result = vips_heifsave_buffer(image, data, size, "compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1,
-//       "bitdepth", 8, "Q", 60, "effort", 0, "strip", TRUE, "subsample_mode", colours, NULL);
+//       "bitdepth", 8, "Q", 60, "effort", 0, "strip", TRUE, "subsample_mode", VIPS_FOREIGN_SUBSAMPLE_ON, NULL);
+//   else
+//     result = tintype_jxl(image, 2.8, 3, 0, data, size);
 //   g_object_unref(image);
 //   return result;
 // }
@@ -50,10 +51,10 @@ type Detail struct {
 
 // The files in which tiles are probed.
 const (
-	probeJPEG     = iota
-	probeJPEGFull // with the full resolution of colours
+	probeJPEG = iota
 	probeWebP
 	probeAVIF
+	probeJXL
 	probes
 )
 
@@ -65,7 +66,7 @@ func DetailOf(p Pixels) (Detail, error) {
 	if err != nil {
 		return Detail{}, err
 	}
-	return detailOf(pinned, p.Width, p.Height, probeJPEG, probeJPEGFull, probeWebP, probeAVIF)
+	return detailOf(pinned, p.Width, p.Height, probeJPEG, probeWebP, probeAVIF, probeJXL)
 }
 
 // detailOf returns the detail with the probes that are needed.
@@ -78,9 +79,8 @@ func detailOf(p C.TintypePicture, w, h int, needed ...int) (d Detail, err error)
 		d.Mean[i], d.Square[i], d.Flat[i] = float64(out.mean[i]), float64(out.square[i]), float64(out.flat[i])
 	}
 	d.Colour = float64(out.colour)
-	tiles := tilesOf(p, w, h)
 	for _, which := range needed {
-		if d.Probe[which], err = probe(tiles, which); err != nil {
+		if d.Probe[which], err = probe(tilesOf(p, w, h, tilesFor[which]), which); err != nil {
 			return d, err
 		}
 	}
@@ -96,36 +96,37 @@ func probe(p Pixels, which int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	how := [probes]struct {
-		format transform.Format
-		saver  C.int
-		full   C.int
-	}{{transform.JPEG, 0, 0}, {transform.JPEG, 0, 1}, {transform.WebP, 1, 0}, {transform.AVIF, 2, 0}}[which]
+	format := [probes]transform.Format{transform.JPEG, transform.WebP, transform.AVIF, transform.JXL}[which]
 	var data unsafe.Pointer
 	var size C.size_t
-	if C.tintype_probe(unsafe.Pointer(&p.Levels[0]), C.int(p.Width), C.int(p.Height), C.int(p.Bands), how.saver, how.full, &data, &size) != 0 {
+	if C.tintype_probe(unsafe.Pointer(&p.Levels[0]), C.int(p.Width), C.int(p.Height), C.int(p.Bands), C.int(which), &data, &size) != 0 {
 		return 0, decodeError(errors.New(lastError()))
 	}
 	defer C.g_free(C.gpointer(data))
-	return scoreOfFile(pinned, p.Width, p.Height, how.format, unsafe.Slice((*byte)(data), int(size)))
+	return scoreOfFile(pinned, p.Width, p.Height, format, unsafe.Slice((*byte)(data), int(size)))
 }
 
-const (
-	tileSide   = 64
-	leastTiles = 9 // a picture with fewer is probed whole
-	oneTileIn  = 6
-	mostTiles  = 2 * transform.MostChecked / (oneTileIn * tileSide * tileSide)
-)
+const tileSide = 64
+
+// A share is how much of a picture is probed.
+type share struct {
+	oneTileIn  int
+	leastTiles int // a picture with fewer is probed whole
+}
+
+// tilesFor is the share for each probe. With less, the other formats need more encodings, and JPEG XL
+// does not.
+var tilesFor = [probes]share{{6, 9}, {6, 9}, {6, 9}, {14, 4}}
 
 // tilesOf returns tiles that are spread over the picture, beside each other and without
 // alpha. A small picture is returned whole.
-func tilesOf(p C.TintypePicture, w, h int) Pixels {
+func tilesOf(p C.TintypePicture, w, h int, s share) Pixels {
 	across, down := w/tileSide, h/tileSide
 	total := across * down
-	if total <= leastTiles {
+	if total <= s.leastTiles {
 		return copyTiles(p, w, h, 1, func(int) (x, y int) { return 0, 0 }, 1)
 	}
-	n := min(max(total/oneTileIn, leastTiles), mostTiles)
+	n := min(max(total/s.oneTileIn, s.leastTiles), 2*transform.MostChecked/(s.oneTileIn*tileSide*tileSide))
 	columns := int(math.Sqrt(float64(n)))
 	n -= n % columns
 	return copyTiles(p, tileSide, tileSide, n, func(i int) (x, y int) {

@@ -37,9 +37,7 @@ func traitsOf(d Detail, probe, pixels int) traits {
 	}
 }
 
-// probeFor returns the probe from which the scores of a format are predicted: its own, and
-// for JPEG XL, which always has the full resolution of colours, a JPEG of that kind, which
-// takes a fraction of the time.
+// probeFor returns the probe from which the scores of a format are predicted.
 func probeFor(f transform.Format) int {
 	switch f {
 	case transform.WebP:
@@ -47,7 +45,7 @@ func probeFor(f transform.Format) int {
 	case transform.AVIF:
 		return probeAVIF
 	case transform.JXL:
-		return probeJPEGFull
+		return probeJXL
 	}
 	return probeJPEG
 }
