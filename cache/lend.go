@@ -111,7 +111,8 @@ type openFiles struct {
 
 	mu     sync.Mutex // guards all fields below, and the users of files
 	files  *simplelru.LRU[Key, *File]
-	open   int // files that are kept or lent
+	open   int  // files that are kept or lent
+	sweeps bool // sweep is going to run
 	closed bool
 }
 
@@ -161,6 +162,32 @@ func (o *openFiles) keep(key Key, f *File) {
 	o.files.Remove(key)
 	f.users++
 	o.files.Add(key, f)
+	if !o.sweeps {
+		o.sweepLater()
+	}
+}
+
+// sweepLater sweeps in a while, and again while files are kept. The caller holds mu.
+func (o *openFiles) sweepLater() {
+	o.sweeps = true
+	time.AfterFunc(touchEvery, func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.sweep(time.Now())
+		if o.sweeps = o.files.Len() > 0; o.sweeps {
+			o.sweepLater()
+		}
+	})
+}
+
+// sweep forgets the files that the next hit reads, to renew the time of last use. Where somebody else
+// has removed them from the disk, their room is free once they are closed. The caller holds mu.
+func (o *openFiles) sweep(now time.Time) {
+	for _, key := range o.files.Keys() {
+		if f, _ := o.files.Peek(key); now.Sub(f.file.modified()) >= touchEvery {
+			o.files.Remove(key)
+		}
+	}
 }
 
 // forget keeps a file no longer. If f isn't nil, it is that one or none.

@@ -144,6 +144,33 @@ func TestLendChanged(t *testing.T) {
 	}
 }
 
+// TestLendSwept: files that nobody asks for are closed, so that their room is free where somebody else
+// has removed them.
+func TestLendSwept(t *testing.T) {
+	d := open(t, DiskConfig{Dir: t.TempDir(), MaxBytes: 1 << 20})
+	<-d.scanned
+	d.Put(t.Context(), diskKey(1), diskEntry(1))
+	drain(t, d)
+	later := time.Now().Add(2 * time.Second)
+	for range 2 {
+		_, to := lent(t, d, diskKey(1), later)
+		to.Return()
+	}
+	sweep := func(now time.Time) {
+		d.open.mu.Lock()
+		defer d.open.mu.Unlock()
+		d.open.sweep(now)
+	}
+	sweep(later)
+	if n := len(openDescriptors(t, d)); n != 1 || !d.open.sweeps {
+		t.Errorf("%d files are open, sweeps: %t", n, d.open.sweeps)
+	}
+	sweep(later.Add(touchEvery))
+	if n := len(openDescriptors(t, d)); n != 0 {
+		t.Errorf("%d files are open, and nobody has asked for a minute", n)
+	}
+}
+
 // TestLendBounds: so many files stay open, and none once the cache is closed and all are given back.
 func TestLendBounds(t *testing.T) {
 	d := open(t, DiskConfig{Dir: t.TempDir(), MaxBytes: 64 << 20})
