@@ -18,8 +18,8 @@ import (
 	"github.com/tintype/tintype/transform/vips"
 )
 
-// metricWidths are what pictures have whose scores are compared. In those of less than 113 pixels
-// the tool gives weights to the wrong colours, and the others don't.
+// metricWidths are what pictures have whose scores are compared. Below 113
+// pixels the tool gives weights to the wrong colours, so its score isn't ours.
 var metricWidths = []int{400, 1200, 240, 700, 320}
 
 // checkMetric compares the engine's score and that of this package with a tool that takes

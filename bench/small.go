@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,6 +24,9 @@ func compareSmall(out io.Writer, photos string) error {
 	files, err := photographs(photos)
 	if err != nil {
 		return err
+	}
+	if len(files) == 0 {
+		return errors.New("name a folder of photographs with -photos: files of 100 kB and 1000 pixels or more")
 	}
 	engine := vips.New()
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -45,38 +49,46 @@ func compareSmall(out io.Writer, photos string) error {
 			pictures, originals = append(pictures, p), append(originals, data)
 		}
 		fmt.Fprintf(t, "%d pictures of %d\tJPEG: bytes\tscore\tworst\tsheet\tWebP: bytes\tscore\tworst\tsheet\tAVIF: bytes\tscore\tworst\tsheet\t\n", len(pictures), width)
+		sheet := onSheet(pictures)
 		for _, query := range []string{"q=30", "q=50", "q=60", "q=70", "q=80", "q=85", "q=90", "q=auto"} {
 			fmt.Fprintf(t, "%s\t", query)
 			for _, f := range []transform.Format{transform.JPEG, transform.WebP, transform.AVIF} {
-				var made []vips.Pixels
-				var scores []float64
-				bytes := 0
-				for i, p := range pictures {
-					data, err := variant(engine, originals[i], query, f)
-					if err != nil {
-						return err
-					}
-					got, err := levelsOf(data)
-					if err != nil {
-						return err
-					}
-					score, err := vips.Score(p, got)
-					if err != nil {
-						return err
-					}
-					made, scores, bytes = append(made, got), append(scores, score), bytes+len(data)
-				}
-				slices.Sort(scores)
-				sheet, err := vips.Score(onSheet(pictures), onSheet(made))
+				made, scores, bytes, err := variants(engine, originals, pictures, query, f)
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(t, "%d\t%.1f\t%.1f\t%.1f\t", bytes/len(pictures), mean(scores), mean(scores[:max(1, len(scores)/10)]), sheet)
+				together, err := vips.Score(sheet, onSheet(made))
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(t, "%d\t%.1f\t%.1f\t%.1f\t", bytes/len(pictures), mean(scores), mean(scores[:max(1, len(scores)/10)]), together)
 			}
 			fmt.Fprintln(t)
 		}
 	}
 	return t.Flush()
+}
+
+// variants returns what the engine makes of originals, the scores beside their pictures, the lowest
+// first, and the bytes of all.
+func variants(engine *vips.Engine, originals [][]byte, pictures []vips.Pixels, query string, f transform.Format) (made []vips.Pixels, scores []float64, bytes int, err error) {
+	for i, p := range pictures {
+		data, err := variant(engine, originals[i], query, f)
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		got, err := levelsOf(data)
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		score, err := vips.Score(p, got)
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		made, scores, bytes = append(made, got), append(scores, score), bytes+len(data)
+	}
+	slices.Sort(scores)
+	return made, scores, bytes, nil
 }
 
 func pngOf(p vips.Pixels) ([]byte, error) {

@@ -104,6 +104,17 @@ func PartAsked(ctx context.Context) PartOf {
 	return part
 }
 
+// Size returns the bytes of the whole body, wherever it is.
+func (e *Entry) Size() int64 {
+	switch {
+	case e.File != nil:
+		return e.File.Size()
+	case e.Part != nil:
+		return e.Part.Size
+	}
+	return int64(len(e.Body))
+}
+
 // Expired reports whether the entry has expired at now.
 func (e *Entry) Expired(now time.Time) bool {
 	return !e.ExpiresAt.IsZero() && !now.Before(e.ExpiresAt)

@@ -52,8 +52,9 @@ const (
 // A file has a checksum, and gets its name by a rename. So Get never returns a part of an
 // entry, whenever the process or the machine stops: a torn file is a miss, and is deleted. The
 // checksum is verified again once the file has changed, and of a file that is in use once a minute.
-// Get opens files by their names and needs no index. It keeps those open that it has lent ([Lend]). So a new Disk answers at once, while
-// a scan in the background finds the files for eviction.
+// Get opens files by their names and needs no index. So a new Disk answers at once, while
+// a scan in the background finds the files for eviction. Files that Get has lent ([Lend]) stay
+// open for the next hit.
 //
 // Errors and expired entries aren't kept. Disk is safe for concurrent use.
 type Disk struct {

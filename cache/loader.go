@@ -72,17 +72,14 @@ var errNoEntry = errors.New("fill returned no entry")
 func (l *Loader) Load(ctx context.Context, key Key, fill Fill) (*Entry, Outcome, error) {
 	seen := l.fillCount(key).Load()
 	e, tier := l.Cache.Get(ctx, key)
-	if e == NoRoom {
-		return nil, Outcome{}, ErrNoRoom
-	}
 	if lend, ok := ctx.(*lendContext); ok {
 		ctx = lend.Context // a fill sends nothing
 		if now := l.now(); e != nil && e.File != nil && (e.Stale(now) || e.Expired(now)) {
-			e, tier = l.Cache.Get(ctx, key)
-			if e == NoRoom {
-				return nil, Outcome{}, ErrNoRoom
-			}
+			e, tier = l.Cache.Get(ctx, key) // a renewal needs the body
 		}
+	}
+	if e == NoRoom {
+		return nil, Outcome{}, ErrNoRoom
 	}
 	if PartAsked(ctx) != nil {
 		ctx = WithPart(ctx, nil) // a fill makes the whole, for others too

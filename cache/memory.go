@@ -63,7 +63,7 @@ func (m *Memory) get(key Key) (e *Entry, first bool) {
 		m.stats.Misses++
 		return nil, false
 	}
-	if !kept.ExpiresAt.IsZero() && kept.Expired(time.Now()) {
+	if kept.Expired(time.Now()) {
 		m.remove(key)
 		m.stats.Misses++
 		return nil, false

@@ -3,7 +3,6 @@ package delivery
 import (
 	"cmp"
 	"errors"
-	"io"
 	"slices"
 	"sync"
 	"time"
@@ -35,31 +34,6 @@ type Gatherer interface {
 	// SendsFiles reports whether the connection is an [io.ReaderFrom] that sends a [FilePart]
 	// from its file, so that nothing of it comes into memory.
 	SendsFiles() bool
-}
-
-// A FilePart is what is still to be sent of a file.
-type FilePart struct {
-	file    *cache.File
-	at, end int64 // of the file's body
-}
-
-// Left returns the descriptor of the file, where in it the next byte is, and how many are left.
-func (p *FilePart) Left() (fd int, at, n int64) {
-	fd, at = p.file.At(p.at)
-	return fd, at, p.end - p.at
-}
-
-// Sent notes that so many bytes of it were sent.
-func (p *FilePart) Sent(n int64) { p.at += n }
-
-// Read implements [io.Reader].
-func (p *FilePart) Read(b []byte) (n int, err error) {
-	n, err = p.file.ReadAt(b[:min(int64(len(b)), p.end-p.at)], p.at)
-	p.at += int64(n)
-	if err == nil && p.at == p.end {
-		err = io.EOF
-	}
-	return n, err
 }
 
 // GraceToTake is the time in which a client must read 64 KiB of its answer. A client that

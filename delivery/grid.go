@@ -322,13 +322,10 @@ func (s *Service) layGrid(ctx context.Context, a *ask, from []*original, backgro
 
 // cacheControlOf is cacheControl for an entry. A grid that leaves cells out is kept no longer
 // than the entry, since what is missing may come back.
-func (a *ask) cacheControlOf(e *cache.Entry, now func() time.Time) string {
+func (a *ask) cacheControlOf(e *cache.Entry, now time.Time) string {
 	c := a.cacheControl()
-	if !e.Partial {
-		return c
-	}
-	left := int(e.ExpiresAt.Sub(now()) / time.Second)
-	if maxAge(c) < left {
+	left := int(e.ExpiresAt.Sub(now) / time.Second)
+	if !e.Partial || maxAge(c) < left {
 		return c
 	}
 	scope := "public"

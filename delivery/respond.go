@@ -42,45 +42,34 @@ func (s *Service) respond(w *Response, r *http.Request, a *ask, e *cache.Entry) 
 	s.tellQuota(h, a.site)
 	a.describeNext(w, e)
 	w.Set("Etag", e.ETag)
-	s.tellCaches(w, a, a.cacheControlOf(e, s.now))
+	s.tellCaches(w, a, a.cacheControlOf(e, s.now()))
 	h["Accept-Ranges"] = headerAcceptRanges
 	if matches(r.Header["If-None-Match"], e.ETag) {
 		h.Del("Content-Type")
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	size, body := int64(len(e.Body)), e.Body
-	switch {
-	case e.File != nil:
-		size = e.File.Size()
-	case e.Part != nil:
-		size = e.Part.Size
-	}
-	if first, last, ok := byteRange(r.Header, e.ETag, size); ok {
-		if first > last {
+	size := e.Size()
+	status, first, n := http.StatusOK, int64(0), size
+	if from, last, ok := byteRange(r.Header, e.ETag, size); ok {
+		if from > last {
 			h["Content-Range"] = []string{"bytes */" + strconv.FormatInt(size, 10)}
 			return fault.New(fault.RangeNotSatisfiable, "the image is "+strconv.FormatInt(size, 10)+" bytes long")
 		}
-		h["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", first, last, size)}
-		switch {
-		case e.File != nil:
-			w.sendFile(r, http.StatusPartialContent, e.File, first, last+1-first)
-			return nil
-		case e.Part == nil: // otherwise it is the part that was asked for
-			body = e.Body[first : last+1]
-		}
-		return s.send(w, r, http.StatusPartialContent, e, body)
+		h["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", from, last, size)}
+		status, first, n = http.StatusPartialContent, from, last+1-from
 	}
-	if e.File != nil {
-		w.sendFile(r, http.StatusOK, e.File, 0, size)
+	switch {
+	case e.File != nil:
+		w.sendFile(r, status, e.File, first, n)
 		return nil
+	case e.Part == nil:
+		return s.send(w, r, status, e, e.Body[first:first+n])
+	case status == http.StatusPartialContent: // the part that was asked for
+		return s.send(w, r, status, e, e.Body)
 	}
-	if e.Part != nil { // HEAD, which gets none of it
-		w.Set("Content-Length", strconv.FormatInt(size, 10))
-		w.WriteHeader(http.StatusOK)
-		return nil
-	}
-	return s.send(w, r, http.StatusOK, e, body)
+	w.send(r, status, n, nil) // HEAD, which gets none of it
+	return nil
 }
 
 // describe sets the headers that every answer with an image has.
@@ -121,15 +110,7 @@ func (s *Service) send(w *Response, r *http.Request, status int, e *cache.Entry,
 			}
 		}()
 	}
-	w.Set("Content-Length", strconv.Itoa(len(body)))
-	if k, ok := w.Conn.(Gatherer); ok {
-		k.Gather()
-		defer k.Send()
-	}
-	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(body)
-	}
+	w.send(r, status, int64(len(body)), func() { _, _ = w.Write(body) })
 	return nil
 }
 

@@ -6,12 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
@@ -124,23 +122,16 @@ func (w *Response) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// sendFile answers with a part of the file that was lent.
-func (w *Response) sendFile(r *http.Request, status int, f *cache.File, from, n int64) {
+// send answers with n bytes, which write writes unless the request is HEAD. The head waits for them.
+func (w *Response) send(r *http.Request, status int, n int64, write func()) {
 	w.Set("Content-Length", strconv.FormatInt(n, 10))
-	k := w.Conn.(Gatherer)
-	k.Gather()
-	defer k.Send()
-	w.WriteHeader(status)
-	if r.Method == http.MethodHead {
-		return
+	if k, ok := w.Conn.(Gatherer); ok {
+		k.Gather()
+		defer k.Send()
 	}
-	_ = http.NewResponseController(w.ResponseWriter).Flush() // else net/http reads the beginning of the body; if it fails, what follows does
-	w.part = FilePart{f, from, from + n}
-	sent, err := w.ResponseWriter.(io.ReaderFrom).ReadFrom(&w.part)
-	w.Bytes += sent
-	if errors.Is(err, syscall.EIO) { // of the disk: no connection fails so
-		w.Log.Cause = err
-		f.Failed(err)
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		write()
 	}
 }
 

@@ -96,7 +96,7 @@ func probe(p Pixels, which int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	format := [probes]transform.Format{transform.JPEG, transform.WebP, transform.AVIF, transform.JXL}[which]
+	format := [probes]transform.Format{probeJPEG: transform.JPEG, probeWebP: transform.WebP, probeAVIF: transform.AVIF, probeJXL: transform.JXL}[which]
 	var data unsafe.Pointer
 	var size C.size_t
 	if C.tintype_probe(unsafe.Pointer(&p.Levels[0]), C.int(p.Width), C.int(p.Height), C.int(p.Bands), C.int(which), &data, &size) != 0 {
@@ -114,9 +114,9 @@ type share struct {
 	leastTiles int // a picture with fewer is probed whole
 }
 
-// tilesFor is the share for each probe. With less, the other formats need more encodings, and JPEG XL
-// does not.
-var tilesFor = [probes]share{{6, 9}, {6, 9}, {6, 9}, {14, 4}}
+// tilesFor is the share for each probe. With as little as JPEG XL has,
+// the other formats would need more encodings.
+var tilesFor = [probes]share{probeJPEG: {6, 9}, probeWebP: {6, 9}, probeAVIF: {6, 9}, probeJXL: {14, 4}}
 
 // tilesOf returns tiles that are spread over the picture, beside each other and without
 // alpha. A small picture is returned whole.

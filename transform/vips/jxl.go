@@ -1,7 +1,6 @@
 package vips
 
 // #cgo pkg-config: vips libjxl
-// #include <stdlib.h>
 // #include "jxlfile.h"
 //
 // static int
@@ -41,14 +40,13 @@ func (t *task) encodeJXL(picture *frame) ([]byte, error) {
 	var size C.size_t
 	flag := map[bool]C.int{true: 1}
 	distance, lossless := C.double(jxlDistance(t.quality)), flag[t.job.Options.Lossless]
+	var failed C.int
 	if t.strip && !picture.HasICCProfile() && t.plan.Output.W*t.plan.Output.H <= mostPlainJXL && C.tintype_jxl_takes(image) != 0 {
-		if C.tintype_jxl(image, distance, jxlEffort, lossless, &data, &size) != 0 {
-			return nil, errors.New(lastError())
-		}
-		defer C.free(data)
-		return C.GoBytes(data, C.int(size)), nil
+		failed = C.tintype_jxl(image, distance, jxlEffort, lossless, &data, &size)
+	} else {
+		failed = C.save_jxl(image, &data, &size, distance, jxlEffort, lossless, flag[t.strip])
 	}
-	if C.save_jxl(image, &data, &size, distance, jxlEffort, lossless, flag[t.strip]) != 0 {
+	if failed != 0 {
 		return nil, errors.New(lastError())
 	}
 	defer C.g_free(C.gpointer(data))

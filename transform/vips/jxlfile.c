@@ -4,7 +4,6 @@
 #include "jxlfile.h"
 
 #include <jxl/encode.h>
-#include <stdlib.h>
 
 enum { FIRST = 65536 }; /* bytes of memory for a file; doubled when they are full */
 
@@ -48,7 +47,7 @@ write_jxl(JxlEncoder *encoder, VipsImage *image, double distance, int effort, in
 	JxlEncoderCloseInput(encoder);
 	while (status == JXL_ENC_NEED_MORE_OUTPUT) {
 		const size_t written = room - left, more = room ? room : FIRST;
-		uint8_t *bytes = realloc(*data, room + more), *next;
+		uint8_t *bytes = g_try_realloc(*data, room + more), *next;
 		if (!bytes)
 			return -1;
 		*data = bytes;
@@ -75,7 +74,7 @@ tintype_jxl(VipsImage *image, double distance, int effort, int lossless, void **
 	}
 	if (result) {
 		vips_error("jxl", "libjxl can't write this picture, or has no memory");
-		free(*data);
+		g_free(*data);
 	}
 	return result;
 }
