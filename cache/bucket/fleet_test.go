@@ -21,6 +21,8 @@ import (
 
 // A counter counts the requests that a bucket is billed for.
 type counter struct {
+	asking sync.RWMutex // locked while a fleet is asked: what is written waits
+
 	mu sync.Mutex // guards n
 	n  map[string]int
 }
@@ -42,6 +44,10 @@ func (c *counter) wrap(h http.Handler) http.Handler {
 		}
 		c.n[what]++
 		c.mu.Unlock()
+		if what == "PUT" {
+			c.asking.RLock()
+			defer c.asking.RUnlock()
+		}
 		h.ServeHTTP(w, r)
 	})
 }
@@ -112,9 +118,12 @@ func variants(name string, n int) (keys []cache.Key) {
 	return keys
 }
 
-// ask asks all nodes for all variants at once, and waits until the bucket has what is written.
-func (f *fleet) ask(t *testing.T, keys []cache.Key, nodes ...int) {
+// ask asks all nodes for all variants at once, and waits until the bucket has what is written. It
+// has that by the end only: a request that looked into the memory before a variant was made, and
+// comes to the bucket after it was written, is billed too, and how many do depends on the machine.
+func (f *fleet) ask(t *testing.T, c *counter, keys []cache.Key, nodes ...int) {
 	t.Helper()
+	c.asking.Lock()
 	var wait sync.WaitGroup
 	for _, key := range keys {
 		for _, at := range nodes {
@@ -126,13 +135,16 @@ func (f *fleet) ask(t *testing.T, keys []cache.Key, nodes ...int) {
 		}
 	}
 	wait.Wait()
+	c.asking.Unlock()
 	for _, n := range f.nodes {
 		flush(n.Cache)
 	}
 }
 
 // TestRequests counts what a bucket is asked for 100 variants by four servers: by servers that write
-// all at once and know nothing of the bucket, and by those that do.
+// all at once and know nothing of the bucket, and by those that do. The bounds leave room for requests
+// that come a moment too late to join another's, which a busy machine has more of; a fault asks once
+// for each variant, or four times.
 func TestRequests(t *testing.T) {
 	setCredentials(t, accessKey, secretKey)
 	all := []int{0, 1, 2, 3}
@@ -142,9 +154,9 @@ func TestRequests(t *testing.T) {
 		filter                           int64
 		puts, gets, putsLater, getsLater int // at most
 	}{
-		{"always, no filter", false, 0, 100, 105, 0, 0},
-		{"always", false, 1 << 20, 100, 6, 0, 0},
-		{"second use", true, 1 << 20, 100, 6, 100, 0},
+		{"always, no filter", false, 0, 100, 150, 0, 0},
+		{"always", false, 1 << 20, 100, 20, 0, 0},
+		{"second use", true, 1 << 20, 100, 20, 100, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var c counter
@@ -153,19 +165,19 @@ func TestRequests(t *testing.T) {
 			f.exchange(t)
 			c.take()
 			keys := variants("new", 100)
-			f.ask(t, keys, all...)
+			f.ask(t, &c, keys, all...)
 			n := c.take()
 			t.Logf("new, asked of four servers at once: %d made, %v", f.made.Load(), n)
 			if f.made.Load() != 100 || n["PUT"] > test.puts || n["GET"] > test.gets {
 				t.Errorf("%d made, %v", f.made.Load(), n)
 			}
-			f.ask(t, keys, all...)
+			f.ask(t, &c, keys, all...)
 			later := c.take()
 			t.Logf("asked again: %v", later)
 			if later["PUT"] > test.putsLater || later["GET"] > test.getsLater || n["PUT"]+later["PUT"] != 100 {
 				t.Errorf("again: %v", later)
 			}
-			f.ask(t, keys, all...)
+			f.ask(t, &c, keys, all...)
 			if n := c.take(); n["GET"]+n["PUT"] > 0 {
 				t.Errorf("once more: %v", n)
 			}
@@ -178,14 +190,14 @@ func TestRequests(t *testing.T) {
 			after.exchange(t)
 			n = c.take()
 			t.Logf("four servers start anew: %v", n)
-			after.ask(t, keys, all...)
+			after.ask(t, &c, keys, all...)
 			n = c.take()
 			t.Logf("asked of them: %d made, %v", after.made.Load(), n)
-			if after.made.Load() != 0 || n["GET"] > 120 || n["PUT"] > 0 {
+			if after.made.Load() != 0 || n["GET"] > 200 || n["PUT"] > 0 {
 				t.Errorf("after a start: %d made, %v", after.made.Load(), n)
 			}
 			for more := range slices.Chunk(variants("more", 300), 20) {
-				after.ask(t, more, all...)
+				after.ask(t, &c, more, all...)
 			}
 			n = c.take()
 			t.Logf("300 more: %v", n)
