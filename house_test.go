@@ -111,13 +111,14 @@ var mayImport = map[string][]string{
 
 	// For tests: servers to run against, generated files, how much time a function takes.
 	"internal/cputime":       {},
+	"internal/freeport":      {},
 	"internal/golden":        {},
 	"internal/letterbox":     {},
 	"internal/otlp":          {},
 	"internal/tool":          {},
-	"internal/versitygw":     {"internal/tool"},
-	"internal/dynamodblocal": {"internal/tool"},
-	"internal/pebble":        {"certs/certstest", "internal/tool"},
+	"internal/versitygw":     {"internal/freeport", "internal/tool"},
+	"internal/dynamodblocal": {"internal/freeport", "internal/tool"},
+	"internal/pebble":        {"certs/certstest", "internal/freeport", "internal/tool"},
 	"internal/stripemock":    {"internal/tool"},
 
 	// Delivery and the server import parents, never an adapter.

@@ -87,7 +87,7 @@ func TestAlerts(t *testing.T) {
 	}))
 	t.Cleanup(hook.Close)
 	told := func(rule string) (message string) { // waits, since each channel is told in its own time
-		for end := time.Now().Add(time.Minute); message == "" && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(patience); message == "" && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 			mu.Lock()
 			message = got[rule]
 			mu.Unlock()

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -12,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +22,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/tintype/tintype/client"
+	"github.com/tintype/tintype/internal/freeport"
 	"github.com/tintype/tintype/internal/versitygw"
 )
 
@@ -213,16 +214,7 @@ func startApp(t *testing.T, name string, app clientApp, images *gate) string {
 	}
 
 	// A free port, which the app's server can't find and tell by itself.
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	_ = listener.Close()
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := strconv.Itoa(freeport.Port(t))
 	args := slices.Clone(app.serve)
 	if i := slices.Index(args, "PORT"); i >= 0 {
 		args[i] = port
@@ -249,7 +241,7 @@ func startApp(t *testing.T, name string, app clientApp, images *gate) string {
 			t.Fatalf("the app does not start: %v\n%s", err, said.String())
 		}
 	}
-	return "http://" + address + "/"
+	return "http://127.0.0.1:" + port + "/"
 }
 
 // A heldImage is an image of a page before its file is there.

@@ -5,19 +5,21 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"github.com/tintype/tintype/internal/freeport"
 )
 
 // A shown image is one of a page, as the browser has it.
@@ -75,16 +77,7 @@ func TestDialectsPages(t *testing.T) {
 func startNext(t *testing.T) string {
 	t.Helper()
 	// A free port, which Next can't find and tell by itself.
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	_ = listener.Close()
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := strconv.Itoa(freeport.Port(t))
 	cmd := exec.Command("node", "../node_modules/next/dist/bin/next", "start", "-H", "127.0.0.1", "-p", port)
 	cmd.Dir = filepath.Join(emitters, "next-app")
 	cmd.Env = append(os.Environ(), "NEXT_TELEMETRY_DISABLED=1", "IMAGES_PATH=http://web."+baseDomain+"/_next/image")
@@ -108,7 +101,7 @@ func startNext(t *testing.T) string {
 			t.Fatalf("the Next.js app does not start: %v\n%s", err, said.String())
 		}
 	}
-	return "http://" + address + "/"
+	return "http://127.0.0.1:" + port + "/"
 }
 
 // showsPictures opens a page, and holds each of its pictures to what its element says.

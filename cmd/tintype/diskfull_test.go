@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tintype/tintype/internal/freeport"
 	"github.com/tintype/tintype/internal/letterbox"
 )
 
@@ -196,7 +197,7 @@ func newSmallDisk(t *testing.T) *smallDisk {
 		t: t, data: filepath.Join(disk, "data"), filler: filepath.Join(disk, "filler"), box: box,
 		args: append(mailing(box.Address),
 			"--workers", "1", "--drain", "0s", "--cache-disk", "8MiB", "--dir", "demo/samples="+samples,
-			"--purge-webhook", "http://"+freeAddress(t), // where nobody answers, so that messages wait
+			"--purge-webhook", "http://"+freeport.Address(t), // where nobody answers, so that messages wait
 		),
 	}
 	d.start()

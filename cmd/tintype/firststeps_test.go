@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/tintype/tintype/delivery/deliverytest"
+	"github.com/tintype/tintype/internal/freeport"
 	"github.com/tintype/tintype/internal/letterbox"
 )
 
@@ -31,7 +32,7 @@ func TestNewcomer(t *testing.T) {
 	}
 	shop := deliverytest.NewUpstream(t)
 	shop.Serve("/images/2026/noon.jpg", deliverytest.Body(photo))
-	address := freeAddress(t)
+	address := freeport.Address(t)
 	url := startServing(t, nil, "--listen", address, "--public-url", "http://"+address, "--mail", "smtp://"+box.Address, "--operators", operatorOfTests, "--signup", "open", "--plans", plansOfTests, "--allow-cidr", "127.0.0.0/8")
 
 	clicks, fields := 0, 0

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/internal/dynamodblocal"
+	"github.com/tintype/tintype/internal/freeport"
 )
 
 // A fleet is servers that share a table and a bucket, an origin, and counts of what these are asked
@@ -59,7 +60,7 @@ func startFleet(t *testing.T) *fleet {
 	t.Cleanup(bucket.Close)
 	store := initStore(t, dynamodblocal.Shared(t))
 	for range 4 {
-		ops := freeAddress(t)
+		ops := freeport.Address(t)
 		p, err := startProcessBy(inFleet, t.TempDir(), store, fleetArgs(t, bucket.URL, "--ops-listen", ops)...)
 		if err != nil {
 			t.Fatal(err)
@@ -95,7 +96,7 @@ var inFleet = []string{"env", "TINTYPE_PEER_SECRET=the-secret-of-this-fleet-0123
 
 // fleetArgs are the flags of a server of a fleet. bucket is the URL of an S3 server.
 func fleetArgs(t *testing.T, bucket string, more ...string) []string {
-	return append([]string{"--workers", "1", "--allow-cidr", "127.0.0.0/8", "--peer-listen", freeAddress(t),
+	return append([]string{"--workers", "1", "--allow-cidr", "127.0.0.0/8", "--peer-listen", freeport.Address(t),
 		"--cache-bucket", "s3://cache/?region=auto&endpoint=" + bucket, "--drain", "1s"}, more...)
 }
 

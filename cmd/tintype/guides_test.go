@@ -9,10 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tintype/tintype/internal/freeport"
 )
 
 // block is the code of a fenced block, with its language.
@@ -38,7 +41,7 @@ func TestGuides(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			port, dir := freePort(t), t.TempDir()
+			port, dir := strconv.Itoa(freeport.Port(t)), t.TempDir()
 			steps := walkthroughSteps(t, strings.ReplaceAll(string(page), ":8080", ":"+port))
 			path := filepath.Dir(tintype) + string(os.PathListSeparator) + os.Getenv("PATH")
 			sh := startShell(t, dir, "PATH="+path, "HOME="+dir)

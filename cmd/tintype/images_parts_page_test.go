@@ -205,7 +205,7 @@ func TestImagesPageInParts(t *testing.T) {
 		t.Errorf("stored although it was cancelled: %q", got)
 	}
 	// The gateway takes away what it has of an upload after it has answered.
-	for deadline := time.Now().Add(20 * time.Second); gateway.Uploads(t, "media") != 0; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); gateway.Uploads(t, "media") != 0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Errorf("the bucket has %d uploads that were cancelled", gateway.Uploads(t, "media"))
 			break

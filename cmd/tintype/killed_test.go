@@ -118,8 +118,8 @@ func testKilledWhileWriting(t *testing.T, store string) {
 		for range 1 + rand.IntN(20) {
 			select {
 			case <-acknowledged:
-			case <-time.After(time.Minute):
-				t.Fatal("for a minute nothing was acknowledged")
+			case <-time.After(patience):
+				t.Fatal("nothing is acknowledged any more")
 			}
 		}
 		time.Sleep(time.Duration(rand.IntN(5000)) * time.Microsecond) // into the middle of something
@@ -324,7 +324,7 @@ func (w *writer) settle(ctx context.Context, what string, states ...*state) *sta
 		p, replaced := w.server.now()
 		found, err := readState(w.t.Context(), p, namespace)
 		if err != nil { // it was killed while it answered
-			within, cancel := context.WithTimeout(ctx, time.Minute)
+			within, cancel := context.WithTimeout(ctx, patience)
 			again := w.server.another(within, replaced)
 			cancel()
 			if again {

@@ -24,6 +24,7 @@ import (
 
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/internal/freeport"
 	"github.com/tintype/tintype/server"
 )
 
@@ -34,7 +35,7 @@ func alone(t *testing.T, args ...string) (p *serverProcess, ops string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, ops := t.TempDir(), freeAddress(t)
+	data, ops := t.TempDir(), freeport.Address(t)
 	return serveShared(t, data, "sqlite:"+filepath.Join(data, "tintype.db"), append([]string{
 		"--ops-listen", ops, "--workers", "1", "--dir", "demo/samples=" + samples,
 	}, args...)...), "http://" + ops
@@ -247,7 +248,7 @@ func TestTellsSystemd(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", name)
 	_, _, log, stop := serveOps(t)
 	defer stop()
-	if err := socket.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := socket.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	said := make([]byte, 100)
@@ -261,7 +262,7 @@ func TestTellsSystemd(t *testing.T) {
 func TestListenerFails(t *testing.T) {
 	for _, flag := range []string{"--listen", "--ops-listen"} {
 		t.Run(flag, func(t *testing.T) {
-			addresses := map[string]string{"--listen": freeAddress(t), "--ops-listen": freeAddress(t)}
+			addresses := map[string]string{"--listen": freeport.Address(t), "--ops-listen": freeport.Address(t)}
 			done, log := make(chan error, 1), &lockedBuffer{}
 			go func() {
 				done <- run(t.Context(), []string{

@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -23,10 +20,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/tintype/tintype/certs/certstest"
+	"github.com/tintype/tintype/internal/freeport"
 	"github.com/tintype/tintype/internal/golden"
 	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/webhook"
 )
+
+// patience is how long a test waits for what must come. It only ends tests that hang: a busy machine
+// may stand still for seconds, and start a process in tens of them.
+const patience = 3 * time.Minute
 
 // A lockedBuffer is a log that a test may read while it is written.
 type lockedBuffer struct {
@@ -44,36 +46,6 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
-}
-
-// nextPort is where freeAddress looks next. Systems take the ports of clients, and of servers that
-// ask for any, from above 32767, so nobody takes one of these while a server starts.
-var nextPort atomic.Uint32
-
-const firstPort, ports = 12000, 16000
-
-func init() { nextPort.Store(rand.Uint32N(ports)) } // another process may run these tests too
-
-// freeAddress returns an address at which nobody listens, each once.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range ports {
-		address := fmt.Sprintf("127.0.0.1:%d", firstPort+nextPort.Add(1)%ports)
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			continue
-		}
-		packets, err := net.ListenPacket("udp", address)
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if err == nil {
-			_ = packets.Close()
-			return address
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
 }
 
 // getBy returns the answer of a client to a GET, with its body.
@@ -113,7 +85,7 @@ func serveOps(t *testing.T, args ...string) (public, ops string, log *lockedBuff
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, ops = freeAddress(t), freeAddress(t)
+	public, ops = freeport.Address(t), freeport.Address(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	log = &lockedBuffer{}
 	done := make(chan error, 1)
@@ -124,7 +96,7 @@ func serveOps(t *testing.T, args ...string) (public, ops string, log *lockedBuff
 			return map[string]string{billingWebhookSecret: webhook.NewSecret()}[name]
 		}, io.Discard, log)
 	}()
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(log.String(), `"msg":"serving"`); {
+	for deadline := time.Now().Add(patience); !strings.Contains(log.String(), `"msg":"serving"`); {
 		select {
 		case err := <-done:
 			t.Fatalf("it stopped: %v\n%s", err, log)
@@ -166,7 +138,7 @@ func fakeBucket(t *testing.T) string {
 func TestOpsListener(t *testing.T) {
 	ca := certstest.New(t)
 	cert, key := ca.Write(t, t.TempDir(), "server", "img.example.com")
-	secure := freeAddress(t)
+	secure := freeport.Address(t)
 	_, ops, log, stop := serveOps(t, "--tls", "auto", "--tls-listen", secure, "--tls-cert", cert, "--tls-key", key, "--http3", "--metrics-per-workspace", "10",
 		"--cache-bucket", fakeBucket(t))
 	client, public := trusting(t, ca), "https://"+secure

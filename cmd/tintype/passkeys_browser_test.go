@@ -7,13 +7,15 @@ import (
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/tintype/tintype/internal/freeport"
 )
 
 // TestPasskeyInBrowser: the operator adds a passkey of a virtual authenticator to the account,
 // and signs in with it. A code signs nobody in then.
 func TestPasskeyInBrowser(t *testing.T) {
 	t.Parallel() // it waits for the browser
-	address := freeAddress(t)
+	address := freeport.Address(t)
 	_, port, _ := strings.Cut(address, ":")
 	url := "http://localhost:" + port
 	sent := make(codes, 10)

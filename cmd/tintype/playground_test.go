@@ -23,8 +23,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// browserDeadline bounds each wait for something to happen on the page.
-const browserDeadline = 2 * time.Minute
+// browserDeadline bounds each wait for the browser, and for something to happen on the page.
+const browserDeadline = 4 * time.Minute
 
 // startServer runs `tintype serve` with the demo in this process, until the test ends, and
 // returns its URL.
@@ -141,7 +141,7 @@ func startChromium(more ...chromedp.ExecAllocatorOption) (ctx context.Context, s
 	if err != nil {
 		return nil, nil, err
 	}
-	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun}
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.WSURLReadTimeout(browserDeadline), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun}
 	for _, flag := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "process-per-site"} {
 		options = append(options, chromedp.Flag(flag, true))
 	}

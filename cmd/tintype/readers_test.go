@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/tintype/tintype/internal/freeport"
 )
 
 // TestSlowReaders: many clients ask for a variant of 4 MiB and don't read the answer. The
@@ -38,7 +40,7 @@ func testSlowReaders(t *testing.T, memory int64) {
 	if err := writeNoise(filepath.Join(pictures, "noise.png")); err != nil {
 		t.Fatal(err)
 	}
-	data, ops := t.TempDir(), freeAddress(t)
+	data, ops := t.TempDir(), freeport.Address(t)
 	args := []string{"--ops-listen", ops, "--workers", "1", "--dir", "shop/p=" + pictures, "--dir", "shop/samples=" + samples, "--cache-memory", "16MiB"}
 	var enter []string
 	if memory > 0 {
@@ -128,7 +130,7 @@ func testSlowReaders(t *testing.T, memory int64) {
 		places <- struct{}{}
 		dialling.Go(func() {
 			defer func() { <-places }()
-			from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i%8))}, Timeout: 10 * time.Second}
+			from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i%8))}, Timeout: patience}
 			c, err := from.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
 			if err != nil {
 				t.Errorf("connection %d: %v", i, err)
@@ -172,7 +174,7 @@ func testSlowReaders(t *testing.T, memory int64) {
 	if hits.Load() == 0 || soaking && whole.Load() == 0 {
 		t.Error("nobody else asked for anything")
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		f := h.figures()
 		if f["tintype_answers_bytes"] == 0 && f["tintype_answers_held"] == 0 {
 			break

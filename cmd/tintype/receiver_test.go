@@ -57,13 +57,13 @@ func cmdEventually(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	pattern, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		have, err := os.ReadFile(ts.MkAbs(args[0]))
 		if err == nil && pattern.Match(have) {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("after a minute nothing in %s matches %s:\n%s%v", args[0], args[1], have, err)
+			ts.Fatalf("nothing in %s matches %s:\n%s%v", args[0], args[1], have, err)
 		}
 	}
 }

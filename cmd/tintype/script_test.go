@@ -199,7 +199,7 @@ func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
 		if sig == syscall.SIGTERM && err != nil {
 			ts.Fatalf("exit after SIGTERM: %v\n%s", err, p.stderr)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		ts.Fatalf("the server did not stop:\n%s", p.stderr)
 	}
 	log, err := os.OpenFile(ts.MkAbs("server.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)

@@ -28,6 +28,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tintype/tintype/internal/freeport"
 	"github.com/tintype/tintype/samples"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
@@ -55,7 +56,7 @@ func openHouse(t *testing.T, args ...string) *house {
 		t.Fatal(err)
 	}
 	h := &house{t: t, pictures: manyPictures(t, samples), log: &lockedBuffer{}}
-	public, ops := freeAddress(t), freeAddress(t)
+	public, ops := freeport.Address(t), freeport.Address(t)
 	h.url, h.ops = "http://"+public, "http://"+ops
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -72,7 +73,7 @@ func openHouse(t *testing.T, args ...string) *house {
 		}
 	})
 	t.Cleanup(h.stop)
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(h.log.String(), `"msg":"serving"`); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !strings.Contains(h.log.String(), `"msg":"serving"`); time.Sleep(5 * time.Millisecond) {
 		select {
 		case err := <-done:
 			done <- err
@@ -151,7 +152,7 @@ func (h *house) ready() int {
 
 func (h *house) waitFor(what string, ok func() bool) {
 	h.t.Helper()
-	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			h.t.Fatalf("never: %s", what)
 		}
@@ -563,7 +564,7 @@ func TestOverload(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The server has a process of its own, so that the clients' processor time can be measured.
-	data, ops := t.TempDir(), freeAddress(t)
+	data, ops := t.TempDir(), freeport.Address(t)
 	p, err := startProcess(data, "sqlite:"+filepath.Join(data, "store.db"), "--ops-listen", ops, "--cache-disk", "0", "--workers", "2", "--queue", "32",
 		"--dir", "demo/samples="+samples, "--dir", "demo/p="+manyPictures(t, samples))
 	if err != nil {
@@ -781,7 +782,7 @@ func TestStopUnderLoad(t *testing.T) {
 	var dropped int
 	rounds := full(50, 2)
 	for round := range rounds {
-		ops := freeAddress(t)
+		ops := freeport.Address(t)
 		server := &exec.Cmd{
 			Path: self, Args: []string{"tintype", "serve", "--listen", "127.0.0.1:0", "--ops-listen", ops, "--drain", "0s", "--data", t.TempDir(), "--dir", "demo/samples=" + samples, "--workers", "2"},
 			Env: []string{"HOME=" + t.TempDir()},

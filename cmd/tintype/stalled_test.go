@@ -21,6 +21,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/tintype/tintype/internal/freeport"
 )
 
 const mib = 1 << 20
@@ -59,7 +61,7 @@ func testStalledOrigins(t *testing.T, limit int64, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, ops := t.TempDir(), freeAddress(t)
+	data, ops := t.TempDir(), freeport.Address(t)
 	config := filepath.Join(t.TempDir(), "workspaces.yaml")
 	if err := os.WriteFile(config, fmt.Appendf(nil, `namespace: default
 allowed_sources: ["*"]
@@ -246,7 +248,7 @@ func attacker() {
 	for n := range requests {
 		dialling <- struct{}{}
 		wg.Go(func() {
-			c, err := net.DialTimeout("tcp", address, 10*time.Second)
+			c, err := net.DialTimeout("tcp", address, patience)
 			<-dialling
 			answer := "no connection"
 			if err == nil {
@@ -268,7 +270,7 @@ func attacker() {
 
 // askOver sends one request, and says what the answer is.
 func askOver(c net.Conn, path string) string {
-	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: images.example\r\n\r\n", path); err != nil {
 		return "cut off"
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/internal/dynamodblocal"
+	"github.com/tintype/tintype/internal/freeport"
 	"github.com/tintype/tintype/signing"
 )
 
@@ -147,7 +148,7 @@ func TestStoodStillQueue(t *testing.T) {
 	const longest, stood, images = 2 * time.Second, 5 * time.Second, 6
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { servePNG(w, r, 10) }))
 	t.Cleanup(origin.Close)
-	ops := freeAddress(t)
+	ops := freeport.Address(t)
 	p := serveShared(t, t.TempDir(), initStore(t, dynamodblocal.Shared(t)), "--workers", "1", "--allow-cidr", "127.0.0.0/8", "--ops-listen", ops, "--transform-timeout", longest.String())
 	p.mustCall(t, 201, "POST", "/workspaces", map[string]any{
 		"namespace": "acme", "sources": []map[string]any{{"key": "open", "kind": "http", "url": origin.URL + "/open/"}},
@@ -220,7 +221,7 @@ func (a *askedRaw) wait() string {
 	if a.err != nil {
 		return a.err.Error()
 	}
-	_ = a.conn.SetReadDeadline(time.Now().Add(time.Minute))
+	_ = a.conn.SetReadDeadline(time.Now().Add(patience))
 	res, err := http.ReadResponse(bufio.NewReader(a.conn), nil)
 	if err != nil {
 		return err.Error()

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/internal/dynamodblocal"
+	"github.com/tintype/tintype/internal/freeport"
 )
 
 // A tarpit is a proxy that answers nothing any more once it is shut: requests are taken, and hang.
@@ -104,7 +105,7 @@ func TestStopWhileAllHangs(t *testing.T) {
 			p := start(data, args...)
 			p.mustCall(t, 201, "POST", "/workspaces", map[string]any{"namespace": "acme", "sources": []map[string]any{{"key": "photos", "kind": "http", "url": origin.URL + "/"}}})
 			if hangs("peer") {
-				other := start(t.TempDir(), "--workers", "1", "--allow-cidr", "127.0.0.0/8", "--peer-listen", freeAddress(t))
+				other := start(t.TempDir(), "--workers", "1", "--allow-cidr", "127.0.0.0/8", "--peer-listen", freeport.Address(t))
 				time.Sleep(7 * time.Second) // until they see each other
 				if err := other.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 					t.Fatal(err)

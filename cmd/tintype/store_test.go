@@ -204,13 +204,13 @@ func (p *serverProcess) image(ctx context.Context, path, origin string) (int, er
 	return res.StatusCode, nil
 }
 
-// until calls do until it is true, and fails the test after a minute.
+// until calls do until it is true, and fails the test if it never is.
 func until(t *testing.T, what string, do func() bool) time.Duration {
 	t.Helper()
 	began := time.Now()
 	for tick := time.Tick(50 * time.Millisecond); !do(); <-tick {
-		if time.Since(began) > time.Minute {
-			t.Fatalf("after a minute still not: %s", what)
+		if time.Since(began) > patience {
+			t.Fatalf("after %v still not: %s", patience, what)
 		}
 	}
 	return time.Since(began)

@@ -28,6 +28,7 @@ import (
 	"github.com/tintype/tintype/certs"
 	"github.com/tintype/tintype/certs/certstest"
 	"github.com/tintype/tintype/internal/dynamodblocal"
+	"github.com/tintype/tintype/internal/freeport"
 	"github.com/tintype/tintype/internal/letterbox"
 	"github.com/tintype/tintype/internal/pebble"
 	"github.com/tintype/tintype/workspace"
@@ -171,7 +172,7 @@ type acmeServer struct {
 // addresses say, or elsewhere if they are empty.
 func startACME(t *testing.T, ca *pebble.Server, data, store, secure, plain string, args ...string) *acmeServer {
 	t.Helper()
-	s := &acmeServer{secure: cmp.Or(secure, freeAddress(t)), plain: cmp.Or(plain, freeAddress(t)), ops: freeAddress(t)}
+	s := &acmeServer{secure: cmp.Or(secure, freeport.Address(t)), plain: cmp.Or(plain, freeport.Address(t)), ops: freeport.Address(t)}
 	p, err := startProcessBy([]string{"env", "SSL_CERT_FILE=" + ca.RootsFile}, data, store, append([]string{
 		"--listen", s.plain, "--tls", "auto", "--tls-listen", s.secure, "--ops-listen", s.ops, "--acme-directory", ca.Directory,
 		"--base-domain", "img.example.com", "--workers", "1",
@@ -186,7 +187,7 @@ func startACME(t *testing.T, ca *pebble.Server, data, store, secure, plain strin
 
 // shake returns the certificate that a server has for a host, and whether it has one.
 func (s *acmeServer) shake(host string) (*x509.Certificate, error) {
-	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 20 * time.Second}, "tcp", s.secure, &tls.Config{ServerName: host, InsecureSkipVerify: true})
+	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", s.secure, &tls.Config{ServerName: host, InsecureSkipVerify: true})
 	if err != nil {
 		return nil, err
 	}
@@ -245,7 +246,7 @@ func TestTLSAuto(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secure, plain, data := freeAddress(t), freeAddress(t), t.TempDir()
+	secure, plain, data := freeport.Address(t), freeport.Address(t), t.TempDir()
 	ca := pebble.Start(t, portNumber(t, plain), portNumber(t, secure))
 	start := func() *acmeServer {
 		return startACME(t, ca, data, "sqlite", secure, plain, "--dir", "demo/samples="+samples, "--dns-resolver", ca.DNS())
@@ -302,13 +303,9 @@ func TestTLSAuto(t *testing.T) {
 		t.Fatal("the domains name no target for a CNAME record")
 	}
 	ca.SetCNAME(t, "www.shop.example", target[len(target)-1][1])
-	began := time.Now()
 	until(t, "the domain with the CNAME record is live", func() bool {
 		return strings.Count(s.call(t, "GET", "/workspaces/acme/domains", ""), `"step":"live"`) == 2
 	})
-	if took := time.Since(began); took > 30*time.Second {
-		t.Errorf("it took %v", took)
-	}
 	if c, err := s.shake("www.shop.example"); err != nil || c.VerifyHostname("www.shop.example") != nil {
 		t.Error("the domain with the CNAME record:", err)
 	}
@@ -340,7 +337,7 @@ func TestTLSWildcard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secure, plain := freeAddress(t), freeAddress(t)
+	secure, plain := freeport.Address(t), freeport.Address(t)
 	ca := pebble.Start(t, portNumber(t, plain), portNumber(t, secure))
 	hook, _ := ca.Hook(t)
 	s := startACME(t, ca, t.TempDir(), "sqlite", secure, plain, "--dir", "demo/samples="+samples, "--dns-resolver", ca.DNS(), "--acme-dns-hook", hook)
@@ -363,7 +360,7 @@ func TestTLSAutoShared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secure, plain := freeAddress(t), freeAddress(t)
+	secure, plain := freeport.Address(t), freeport.Address(t)
 	ca := pebble.Start(t, portNumber(t, plain), portNumber(t, secure))
 	store := initStore(t, dynamodblocal.Shared(t))
 	front := startACME(t, ca, t.TempDir(), store, secure, plain, "--dir", "demo/samples="+samples)
@@ -401,7 +398,7 @@ func TestTLSWithoutTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secure, plain, data := freeAddress(t), freeAddress(t), t.TempDir()
+	secure, plain, data := freeport.Address(t), freeport.Address(t), t.TempDir()
 	ca := pebble.Start(t, portNumber(t, plain), portNumber(t, secure))
 	local := dynamodblocal.Start(t)
 	store := initStore(t, local)
@@ -448,7 +445,7 @@ func TestTLSRenewalFails(t *testing.T) {
 		told <- string(body)
 	}))
 	t.Cleanup(hook.Close)
-	secure, plain, data := freeAddress(t), freeAddress(t), t.TempDir()
+	secure, plain, data := freeport.Address(t), freeport.Address(t), t.TempDir()
 	ca := pebble.Start(t, portNumber(t, plain), portNumber(t, secure))
 	start := func() *acmeServer {
 		return startACME(t, ca, data, "sqlite", secure, plain, append(mailing(box.Address), "--dir", "demo/samples="+samples, "--allow-cidr", "127.0.0.0/8")...)
@@ -475,7 +472,7 @@ func TestTLSRenewalFails(t *testing.T) {
 		if !strings.Contains(got, `"rule":"expiry"`) || !strings.Contains(got, want) {
 			t.Error(got)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Error("the webhook was told nothing")
 	}
 	if got, err := s.shake(host); err != nil || !got.Equal(old) {

@@ -9,19 +9,17 @@ import (
 	"image"
 	"io"
 	"math"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tintype/tintype/internal/freeport"
 )
 
 // TestWalkthrough runs the blocks of docs/walkthrough.md in one shell, and compares their
@@ -46,7 +44,7 @@ func TestWalkthrough(t *testing.T) {
 	}
 	dir := t.TempDir()
 	path := strings.Join([]string{filepath.Dir(tintype), tools, os.Getenv("PATH")}, string(os.PathListSeparator))
-	sh := startShell(t, dir, "PATH="+path, "HOME="+dir, "S3_PORT="+freePort(t), "PORT="+freePort(t))
+	sh := startShell(t, dir, "PATH="+path, "HOME="+dir, fmt.Sprintf("S3_PORT=%d", freeport.Port(t)), fmt.Sprintf("PORT=%d", freeport.Port(t)))
 
 	var signed string
 	steps := walkthroughSteps(t, string(page))
@@ -256,7 +254,7 @@ func (s *shell) run(t *testing.T, commands string) string {
 		t.Fatal(err)
 	}
 	// A command that waits for a server that has failed would wait for ever.
-	timeout := time.AfterFunc(2*time.Minute, s.kill)
+	timeout := time.AfterFunc(2*patience, s.kill)
 	defer timeout.Stop()
 	var printed strings.Builder
 	for {
@@ -275,28 +273,6 @@ func (s *shell) run(t *testing.T, commands string) string {
 		return strings.TrimSuffix(printed.String(), "\n") // printf's own
 	}
 }
-
-// freePort is a port that nobody listens on, and that no other caller has got. It is below the
-// ports that systems choose from, since tests beside this one ask for such.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for range 1000 {
-		port := strconv.Itoa(10_000 + rand.IntN(20_000))
-		if _, given := givenPorts.LoadOrStore(port, true); given {
-			continue
-		}
-		l, err := net.Listen("tcp", "127.0.0.1:"+port)
-		if err != nil {
-			continue
-		}
-		l.Close()
-		return port
-	}
-	t.Fatal("no port is free")
-	return ""
-}
-
-var givenPorts sync.Map
 
 // wantInBrowser opens a picture, which must be so wide.
 func wantInBrowser(t *testing.T, url string, width int) {

@@ -10,11 +10,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,6 +23,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tintype/tintype/internal/freeport"
 	"github.com/tintype/tintype/internal/tool"
 )
 
@@ -56,11 +57,7 @@ func Shared(t testing.TB) *Server {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.server == nil {
-		s, err := start(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		shared.server = s
+		shared.server = start(t)
 	}
 	return shared.server
 }
@@ -78,10 +75,7 @@ func Stop() {
 // Start starts a server that ends with the test.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s, err := start(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := start(t)
 	t.Cleanup(func() {
 		s.kill()
 		if t.Failed() {
@@ -137,66 +131,48 @@ func (s *Server) kill() {
 	<-s.ended
 }
 
-// start tries several ports, since another process may take one before the server
-// does.
-func start(ctx context.Context) (s *Server, err error) {
-	jar, err := tool.Find("dynamodb-local/DynamoDBLocal.jar", "scripts/install-dynamodb-local, which fetches it")
-	if err != nil {
-		return nil, err
-	}
-	dir := filepath.Dir(jar)
-	for range 5 {
-		if s, err = startOn(ctx, dir); err == nil || ctx.Err() != nil {
-			break
-		}
-	}
-	return s, err
-}
-
 // lifeline becomes the command in its arguments, beside a process that kills it when
 // the other end of file 3 is closed: when the test binary is gone, however it went.
 const lifeline = `(read -r _; kill -9 $$) <&3 >/dev/null 2>&1 & exec "$0" "$@"`
 
-func startOn(ctx context.Context, dir string) (*Server, error) {
-	address, err := freeAddress()
+func start(t testing.TB) *Server {
+	t.Helper()
+	jar, err := tool.Find("dynamodb-local/DynamoDBLocal.jar", "scripts/install-dynamodb-local, which fetches it")
 	if err != nil {
-		return nil, err
-	}
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
 	watched, alive, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
 	defer watched.Close()
-	s := &Server{Endpoint: "http://" + address, alive: alive, output: &bytes.Buffer{}, ended: make(chan struct{})}
+	port := freeport.Port(t)
+	s := &Server{Endpoint: fmt.Sprintf("http://127.0.0.1:%d", port), alive: alive, output: &bytes.Buffer{}, ended: make(chan struct{})}
 	// A small heap and the first compiler only: tests are over before the second pays.
 	s.cmd = exec.Command("sh", "-c", lifeline, "java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.library.path=./DynamoDBLocal_lib",
-		"-jar", "DynamoDBLocal.jar", "-inMemory", "-sharedDb", "-disableTelemetry", "-port", port)
-	s.cmd.Dir = dir
+		"-jar", "DynamoDBLocal.jar", "-inMemory", "-sharedDb", "-disableTelemetry", "-port", strconv.Itoa(port))
+	s.cmd.Dir = filepath.Dir(jar)
 	s.cmd.ExtraFiles = []*os.File{watched}
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
 	if err := s.cmd.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("DynamoDB Local: %w", err), alive.Close())
+		t.Fatalf("DynamoDB Local: %v", errors.Join(err, alive.Close()))
 	}
 	go func() {
 		_ = s.cmd.Wait()
 		close(s.ended)
 	}()
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	for tick := time.Tick(20 * time.Millisecond); ; {
 		if s.answers(ctx) {
-			return s, nil
+			return s
 		}
 		select {
 		case <-s.ended:
-			return nil, fmt.Errorf("DynamoDB Local ended on %s: %s", address, s.output)
+			t.Fatalf("DynamoDB Local ended on %s: %s", s.Endpoint, s.output)
 		case <-ctx.Done():
 			s.kill()
-			return nil, fmt.Errorf("DynamoDB Local did not answer within a minute: %s", s.output)
+			t.Fatalf("DynamoDB Local did not answer within three minutes: %s", s.output)
 		case <-tick:
 		}
 	}
@@ -214,13 +190,4 @@ func (s *Server) answers(ctx context.Context) bool {
 	}
 	defer res.Body.Close()
 	return strings.HasPrefix(res.Header.Get("Content-Type"), "application/x-amz-json")
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }

@@ -37,10 +37,10 @@ func Start(t testing.TB, address string) *Box {
 	return b
 }
 
-// Find waits for a mail with a text, and returns it. It fails the test after a minute.
+// Find waits for a mail with a text, and returns it. It fails the test after three minutes.
 func (b *Box) Find(t testing.TB, text string) string {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		for _, m := range b.all() {
 			if strings.Contains(m, text) {
 				return m

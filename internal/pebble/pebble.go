@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/certs/certstest"
+	"github.com/tintype/tintype/internal/freeport"
 	"github.com/tintype/tintype/internal/tool"
 )
 
@@ -69,10 +70,10 @@ func Start(t testing.TB, httpPort, httpsPort int, blocked ...string) *Server {
 	dir := t.TempDir()
 	ca := certstest.New(t)
 	cert, key := ca.Write(t, dir, "pebble", "localhost")
-	listen, management, dns := freePort(t), freePort(t), freePort(t)
+	listen, management := freeport.Port(t), freeport.Port(t)
 	s := &Server{
 		Directory: fmt.Sprintf("https://localhost:%d/dir", listen), Roots: ca.Pool(), RootsFile: filepath.Join(dir, "roots.pem"),
-		config: filepath.Join(dir, "pebble.json"), dns: fmt.Sprintf("127.0.0.1:%d", dns), management: fmt.Sprintf("https://localhost:%d", management),
+		config: filepath.Join(dir, "pebble.json"), dns: freeport.Address(t), records: freeport.Address(t), management: fmt.Sprintf("https://localhost:%d", management),
 	}
 	if err := os.WriteFile(s.RootsFile, ca.PEM(), 0o600); err != nil {
 		t.Fatal(err)
@@ -88,9 +89,18 @@ func Start(t testing.TB, httpPort, httpsPort int, blocked ...string) *Server {
 	if err := os.WriteFile(s.config, config, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.records = fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	start(t, &output{}, "pebble-challtestsrv", nil, "-http01", "", "-https01", "", "-doh", "", "-tlsalpn01", "", "-dnsserver", s.dns,
+	said := &output{}
+	start(t, said, "pebble-challtestsrv", nil, "-http01", "", "-https01", "", "-doh", "", "-tlsalpn01", "", "-dnsserver", s.dns,
 		"-management", s.records, "-defaultIPv6", "")
+	for _, address := range []string{s.dns, s.records} {
+		await(t, said, func(context.Context) error {
+			conn, err := net.Dial("tcp", address)
+			if err == nil {
+				err = conn.Close()
+			}
+			return err
+		})
+	}
 	s.run(t)
 	return s
 }
@@ -102,17 +112,28 @@ func (s *Server) run(t testing.TB) {
 	s.process, s.kill = start(t, s.log, "pebble", []string{"PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0", "PEBBLE_AUTHZREUSE=0"}, "-config", s.config, "-dnsserver", s.dns)
 	client := s.client()
 	defer client.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
 	for _, url := range []string{s.Directory, s.management + "/roots/0"} {
-		for {
-			if _, err := get(ctx, client, url); err == nil {
-				break
-			} else if ctx.Err() != nil {
-				t.Fatalf("Pebble doesn't answer: %v\n%s", err, s.log)
-			}
-			time.Sleep(20 * time.Millisecond)
+		await(t, s.log, func(ctx context.Context) error {
+			_, err := get(ctx, client, url)
+			return err
+		})
+	}
+}
+
+// await calls do until it succeeds. After three minutes it fails the test with what the process said.
+func await(t testing.TB, said *output, do func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	for {
+		err := do(ctx)
+		if err == nil {
+			return
 		}
+		if ctx.Err() != nil {
+			t.Fatalf("a server doesn't answer: %v\n%s", err, said)
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 
@@ -249,14 +270,4 @@ func start(t testing.TB, out *output, name string, env []string, args ...string)
 	})
 	t.Cleanup(kill)
 	return cmd.Process, kill
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

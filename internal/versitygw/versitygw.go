@@ -5,7 +5,6 @@ package versitygw
 
 import (
 	"bytes"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/tintype/tintype/internal/freeport"
 	"github.com/tintype/tintype/internal/tool"
 )
 
@@ -39,20 +39,7 @@ func Start(t testing.TB, accessKeyID, secretAccessKey string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Another process may take the port before the server does.
-	for range 5 {
-		if s := start(t, bin, accessKeyID, secretAccessKey); s != nil {
-			return s
-		}
-	}
-	t.Fatal("versitygw did not start on any port")
-	return nil
-}
-
-// start runs the server on a port that was free, and returns nil where it ends at once.
-func start(t testing.TB, bin, accessKeyID, secretAccessKey string) *Server {
-	t.Helper()
-	address := freeAddress(t)
+	address := freeport.Address(t)
 	dir := t.TempDir()
 	objects, metadata := filepath.Join(dir, "objects"), filepath.Join(dir, "metadata")
 	for _, d := range []string{objects, metadata} {
@@ -89,7 +76,7 @@ func start(t testing.TB, bin, accessKeyID, secretAccessKey string) *Server {
 			Credentials: credentials.NewStaticCredentialsProvider(accessKeyID, secretAccessKey, ""),
 		}),
 	}
-	deadline := time.NewTimer(30 * time.Second)
+	deadline := time.NewTimer(3 * time.Minute)
 	defer deadline.Stop()
 	for tick := time.Tick(10 * time.Millisecond); ; {
 		// Only our server takes these credentials.
@@ -98,10 +85,9 @@ func start(t testing.TB, bin, accessKeyID, secretAccessKey string) *Server {
 		}
 		select {
 		case <-ended:
-			t.Logf("versitygw on %s: %s", address, output.Bytes())
-			return nil
+			t.Fatalf("versitygw ended on %s: %s", address, output.Bytes())
 		case <-deadline.C:
-			t.Fatal("versitygw did not answer within 30 s")
+			t.Fatal("versitygw did not answer within three minutes")
 		case <-tick:
 		}
 	}
@@ -166,14 +152,4 @@ func (s *Server) Head(t testing.TB, bucket, key string) *s3.HeadObjectOutput {
 		t.Fatal(err)
 	}
 	return out
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
