@@ -74,7 +74,8 @@ func TestMarksAreBlamed(t *testing.T) {
 // TestLateAtMark: where time runs out over a mark, what came before may have taken
 // most of it. Probes tell which of the two it is.
 func TestLateAtMark(t *testing.T) {
-	p := startPool(t, func(c *Config) { c.Timeout, c.grace = 100*time.Millisecond, time.Minute })
+	t.Parallel() // it waits
+	p := startPool(t, func(c *Config) { c.Timeout, c.grace = enough, time.Minute })
 	for range 2 {
 		if _, err := p.Transform(t.Context(), markedJob("echo one", "wait")); !errors.Is(err, transform.ErrTimeout) || errors.Is(err, transform.ErrMark) {
 			t.Errorf("got %v", err)
@@ -171,7 +172,7 @@ func TestVariantIsBlocked(t *testing.T) {
 			t.Parallel()
 			p := startPool(t, func(config *Config) {
 				if c.err == transform.ErrTimeout {
-					config.Timeout = 300 * time.Millisecond
+					config.Timeout = enough
 				}
 			})
 			original := "good " + c.fault

@@ -253,7 +253,8 @@ func TestProbeFindsOne(t *testing.T) {
 // TestLateAtOneOfSeveral: where time runs out over an original, those before it may have
 // taken most of it: the combination is refused, and the original is probed.
 func TestLateAtOneOfSeveral(t *testing.T) {
-	p := startPool(t, func(c *Config) { c.Timeout, c.grace = 100*time.Millisecond, time.Minute })
+	t.Parallel() // it waits
+	p := startPool(t, func(c *Config) { c.Timeout, c.grace = enough, time.Minute })
 	job := gridOf("echo one", "wait", "echo three")
 	for range 2 {
 		if _, err := p.Transform(t.Context(), job); !errors.Is(err, transform.ErrTimeout) || index(err) != -1 {

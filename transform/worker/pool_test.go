@@ -49,6 +49,9 @@ func startPool(t testing.TB, change ...func(*Config)) *Pool {
 	return p
 }
 
+// enough is a Timeout that a job of the tests keeps on a busy machine too, if it can be kept.
+const enough = 2 * time.Second
+
 func jobOf(original string) transform.Job {
 	return transform.Job{
 		Originals: []transform.Original{originalOf(original)},
@@ -500,7 +503,7 @@ func TestRecycling(t *testing.T) {
 // TestClose: what runs is finished, what waits is turned away, and no process is left.
 func TestClose(t *testing.T) {
 	dir := t.TempDir()
-	p := startPool(t, func(c *Config) { c.Workers = 1; c.Sandbox = Off; c.Timeout = time.Second })
+	p := startPool(t, func(c *Config) { c.Workers = 1; c.Sandbox = Off; c.Timeout = enough })
 	file := filepath.Join(dir, "begun")
 	running, waiting := make(chan error, 1), make(chan error, 1)
 	go func() {
