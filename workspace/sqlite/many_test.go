@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tintype/tintype/internal/cputime"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/cached"
 	"github.com/tintype/tintype/workspace/sqlite"
@@ -93,7 +94,7 @@ func heap() uint64 {
 
 // figures are the costs of n workspaces for a server.
 type figures struct {
-	start   time.Duration // until the first workspace is served, with one read of the feed
+	start   time.Duration // of the processor, until the first workspace is served, with one read of the feed
 	fill    time.Duration // until the used workspaces are in memory
 	memory  uint64        // of the used workspaces, in bytes
 	refresh time.Duration // one read of the feed without changes
@@ -102,20 +103,23 @@ type figures struct {
 // measure serves some of n workspaces.
 func measure(t testing.TB, path string, n, inUse int) (f figures) {
 	t.Helper()
-	before, began := heap(), time.Now()
-	s, err := sqlite.Open(path, codec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := cached.New(s, cached.Config{Memory: 1 << 30})
+	before := heap()
+	var s *sqlite.Store
+	var c *cached.Store
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	running.Go(func() { c.Run(ctx) })
-	if _, err := c.Get(ctx, namespace(n-1)); err != nil {
-		t.Fatal(err)
-	}
-	f.start = time.Since(began)
-	began = time.Now()
+	f.start = cputime.Of(func() {
+		var err error
+		if s, err = sqlite.Open(path, codec); err != nil {
+			t.Fatal(err)
+		}
+		c = cached.New(s, cached.Config{Memory: 1 << 30})
+		running.Go(func() { c.Run(ctx) })
+		if _, err := c.Get(ctx, namespace(n-1)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	began := time.Now()
 	for i := range inUse {
 		w, err := c.Get(ctx, namespace(i))
 		if err != nil || w.Namespace != namespace(i) || len(w.Sources) != 3 {
@@ -146,10 +150,10 @@ func measure(t testing.TB, path string, n, inUse int) (f figures) {
 func TestManyWorkspaces(t *testing.T) {
 	const n, inUse = 10_000, 500
 	f := measure(t, many(t, n), n, inUse)
-	t.Logf("%d workspaces: serving after %v; each in use takes %v to load and %d bytes; a look at the feed takes %v",
+	t.Logf("%d workspaces: serving after %v of processor time; each in use takes %v to load and %d bytes; a look at the feed takes %v",
 		n, f.start, f.fill/inUse, f.memory/inUse, f.refresh)
 	if f.start > 2*time.Second {
-		t.Errorf("it serves after %v", f.start)
+		t.Errorf("it serves after %v of processor time", f.start)
 	}
 }
 
