@@ -42,6 +42,17 @@ func (c *callCounts) watch(call workspace.Call) {
 	}
 }
 
+// take returns how many calls there were since it was called last.
+func (c *callCounts) take() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.calls {
+		n += k
+	}
+	clear(c.calls)
+	return n
+}
+
 // TestWatchedCalls: a store tells of its calls, with what the service says they have consumed.
 func TestWatchedCalls(t *testing.T) {
 	counts := &callCounts{}

@@ -186,7 +186,6 @@ func TestPurgeSnapshotOfBefore(t *testing.T) {
 // requested.
 func TestPurgesWithAPartMissing(t *testing.T) {
 	s := purgeStore(t)
-	s.timeout = 200 * time.Millisecond
 	var l workspace.PurgeLog
 	for i := range 3 {
 		var err error
@@ -198,6 +197,7 @@ func TestPurgesWithAPartMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.timeout = 200 * time.Millisecond
 	if got, err := s.PurgeLog(t.Context(), "w1", workspace.PurgeLog{}); !errors.Is(err, workspace.ErrUnavailable) {
 		t.Errorf("%+v, %v", got, err)
 	}

@@ -43,8 +43,9 @@ func TestLeavingIsTried(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		times   int64
+		timeout time.Duration
 		revoked bool
-	}{{"for a moment", 2, true}, {"for good", 1 << 30, false}} {
+	}{{"for a moment", 2, time.Minute, true}, {"for good", 1 << 30, 5 * time.Second, false}} {
 		var log bytes.Buffer
 		s := purgeStore(t)
 		s.log = slog.New(slog.NewTextHandler(&log, nil))
@@ -59,7 +60,7 @@ func TestLeavingIsTried(t *testing.T) {
 		var times atomic.Int64
 		times.Store(tt.times)
 		failing(s, "Query", &times, errDenied) // a deletion needs queries only for the keys
-		s.timeout = time.Second
+		s.timeout = tt.timeout
 		if err := s.Delete(t.Context(), "acme", 0); err != nil {
 			t.Errorf("%s: Delete: %v, though the workspace is deleted", tt.name, err)
 		}
