@@ -52,7 +52,7 @@ func newBench(t testing.TB, change ...func(*setup)) *bench {
 	t.Helper()
 	b := &bench{engine: &deliverytest.Engine{}, registry: &deliverytest.Workspaces{}, upstream: deliverytest.NewUpstream(t), log: &bytes.Buffer{}}
 	limits := origin.DefaultLimits()
-	limits.Timeout = 2 * time.Second
+	limits.Timeout = time.Minute
 	bodies := origin.NewBodies(origin.BodiesConfig{Memory: 64 << 20})
 	c := setup{Config: Config{
 		Bodies:     bodies,
@@ -62,7 +62,7 @@ func newBench(t testing.TB, change ...func(*setup)) *bench {
 		}),
 		Cache:   cache.NewMemory(64 << 20),
 		Formats: transform.AcceptAVIF | transform.AcceptWebP, Limits: transform.DefaultLimits(),
-		TransformTimeout: 5 * time.Second,
+		TransformTimeout: time.Minute,
 		Log:              slog.New(slog.NewJSONHandler(b.log, nil)),
 		Now:              func() time.Time { return time.Now().Add(time.Duration(b.clock.Load()) * time.Second) },
 	}}
@@ -79,7 +79,7 @@ func newBench(t testing.TB, change ...func(*setup)) *bench {
 		_ = b.Close(context.Background())
 		// Whatever the test asked for, no body is held afterwards.
 		s := bodies.Stats()
-		for deadline := time.Now().Add(10 * time.Second); s.Memory+s.Disk > 0 && time.Now().Before(deadline); s = bodies.Stats() {
+		for deadline := time.Now().Add(time.Minute); s.Memory+s.Disk > 0 && time.Now().Before(deadline); s = bodies.Stats() {
 			runtime.Gosched() // until what nobody waits for has ended too
 		}
 		if s.Memory+s.Disk > 0 || s.Reading+s.Whole > 0 {

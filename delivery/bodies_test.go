@@ -52,7 +52,7 @@ func TestBodiesThatAreSent(t *testing.T) {
 			got <- answer{res.StatusCode, res.Header.Get("Retry-After")}
 		}()
 		go func() { _, _ = pw.Write(make([]byte, n)) }()
-		deadline := time.Now().Add(30 * time.Second)
+		deadline := time.Now().Add(time.Minute)
 		for b.Stats().Memory != held {
 			if time.Now().After(deadline) {
 				t.Fatalf("%d bytes are held, want %d", b.Stats().Memory, held)

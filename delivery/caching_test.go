@@ -266,12 +266,9 @@ func TestErrorsRemembered(t *testing.T) {
 		if got := b.upstream.Count("/photos/"+tt.name) == fetches; got != tt.remembered {
 			t.Errorf("%s: remembered %v, want %v", tt.name, got, tt.remembered)
 		}
-		want := "no-store"
-		if tt.remembered {
-			want = "public, max-age=59"
-		}
-		if got := again.Header().Get("Cache-Control"); got != want {
-			t.Errorf("%s: Cache-Control %q, want %q", tt.name, got, want)
+		got, left := again.Header().Get("Cache-Control"), 0
+		if _, err := fmt.Sscanf(got, "public, max-age=%d", &left); tt.remembered && (err != nil || left < 1 || left > 60) || !tt.remembered && got != "no-store" {
+			t.Errorf("%s: Cache-Control %q", tt.name, got)
 		}
 	}
 	b.upstream.Serve("/photos/none.jpg", deliverytest.Body(whole))
@@ -291,7 +288,7 @@ func TestRevalidation(t *testing.T) {
 	}
 	settle := func(fetches int) {
 		t.Helper()
-		deadline := time.Now().Add(5 * time.Second)
+		deadline := time.Now().Add(time.Minute)
 		for b.upstream.Count("/photos/r.jpg") < fetches {
 			if time.Now().After(deadline) {
 				t.Fatalf("%d fetches, want %d", b.upstream.Count("/photos/r.jpg"), fetches)
@@ -305,7 +302,7 @@ func TestRevalidation(t *testing.T) {
 	}
 	fresh := func() {
 		t.Helper()
-		deadline := time.Now().Add(5 * time.Second)
+		deadline := time.Now().Add(time.Minute)
 		for {
 			if s, _ := get(); s == "tintype; hit; detail=memory" {
 				return

@@ -321,7 +321,7 @@ func TestMarkChanges(t *testing.T) {
 	}
 	eventually := func(what, want string) {
 		t.Helper()
-		for deadline := time.Now().Add(10 * time.Second); shows(t, b.get("/acme/photos/cat.jpg")) != want; {
+		for deadline := time.Now().Add(time.Minute); shows(t, b.get("/acme/photos/cat.jpg")) != want; {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: not %s", what, want)
 			}

@@ -83,7 +83,7 @@ func newKeyBench(t *testing.T) *keyBench {
 	both := []string{"read", "write"}
 	for _, key := range []workspace.APIKey{
 		{ID: "read", Scopes: both[:1]}, {ID: "write", Scopes: both[1:]}, {ID: "both", Scopes: both}, {ID: "test", Scopes: both[:1], Test: true},
-		{ID: "test2", Scopes: both[:1], Test: true}, {ID: "brief", Scopes: both, ExpiresAt: time.Now().Add(time.Minute)},
+		{ID: "test2", Scopes: both[:1], Test: true}, {ID: "brief", Scopes: both, ExpiresAt: time.Now().Add(9 * time.Minute)},
 		{ID: "expired", Scopes: both, ExpiresAt: time.Now().Add(-time.Second)}, {ID: "revoked", Scopes: both, RevokedAt: time.Now()},
 		{ID: "other", Scopes: both, Namespace: "other"}, {ID: "replaced", Scopes: both, WorkspaceID: "an-older-acme"},
 	} {
@@ -189,7 +189,7 @@ func TestKeyCacheControl(t *testing.T) {
 		{"no key", "/acme/photos/cat.jpg?w=9", cacheControlDefault},
 		{"read", "/acme/photos/cat.jpg?w=9", "private, max-age=31536000"},
 		{"read", "/acme/vault/a.jpg?w=9", "private, max-age=600"},
-		{"brief", "/acme/vault/a.jpg?w=9", "private, max-age=5"}, // 59 or less
+		{"brief", "/acme/vault/a.jpg?w=9", "private, max-age=5"}, // 539 or less
 	} {
 		w := k.get(c.target, k.as(c.key)...)
 		if got := w.Header().Get("Cache-Control"); !strings.HasPrefix(got, c.want) {

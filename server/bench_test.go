@@ -28,7 +28,7 @@ func newBench(t testing.TB, change ...func(*delivery.Config)) *bench {
 	t.Helper()
 	b := &bench{registry: &deliverytest.Workspaces{}, upstream: deliverytest.NewUpstream(t)}
 	limits := origin.DefaultLimits()
-	limits.Timeout = 2 * time.Second
+	limits.Timeout = time.Minute
 	c := delivery.Config{
 		Workspaces: b.registry, Engine: &deliverytest.Engine{},
 		HTTP: origin.NewHTTP(origin.HTTPConfig{
@@ -36,7 +36,7 @@ func newBench(t testing.TB, change ...func(*delivery.Config)) *bench {
 		}),
 		Cache:   cache.NewMemory(64 << 20),
 		Formats: transform.AcceptAVIF | transform.AcceptWebP, Limits: transform.DefaultLimits(),
-		TransformTimeout: 5 * time.Second,
+		TransformTimeout: time.Minute,
 		Log:              slog.New(slog.DiscardHandler),
 	}
 	for _, f := range change {
