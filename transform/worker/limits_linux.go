@@ -2,7 +2,9 @@ package worker
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,6 +76,21 @@ func runnable(pid int) bool {
 		i := bytes.LastIndexByte(b, ')') // the end of the thread's name
 		return err == nil && i >= 0 && len(b) > i+2 && (b[i+2] == 'R' || b[i+2] == 'D')
 	})
+}
+
+// ending reports whether a process is on its way out, or has ended.
+func ending(pid int) bool {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	const flags, exiting = 6, 0x4 // of proc_pid_stat(5), counted from the state; PF_EXITING
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(fields) <= flags {
+		return false
+	}
+	n, err := strconv.ParseUint(fields[flags], 10, 64)
+	return err == nil && n&exiting != 0
 }
 
 // privateMemory returns the private resident memory of a process in bytes, or 0 where it is

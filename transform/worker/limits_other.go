@@ -35,6 +35,9 @@ func cpuTime(int) (time.Duration, error) { return 0, nil }
 // runnable returns false, since it is unknown here.
 func runnable(int) bool { return false }
 
+// ending returns false, since it is unknown here.
+func ending(int) bool { return false }
+
 func privateMemory(int) int64 { return 0 }
 
 func boundedMemory(int) int64 { return 0 }

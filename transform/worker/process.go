@@ -515,19 +515,12 @@ func (w *process) finish(ctx context.Context, r *result, late bool) outcome {
 }
 
 // silent returns the outcome for a process whose connection failed. It kills a process that
-// doesn't end by itself.
+// doesn't end by itself. One that is ending has closed its files already, and on a busy machine
+// the rest takes a while.
 func (w *process) silent(begun bool) outcome {
-	ended := true
-	limit := time.NewTimer(250 * time.Millisecond)
-	defer limit.Stop()
-	select {
-	case <-w.gone:
-	case <-limit.C:
-		ended = false
+	if !w.ends(250*time.Millisecond) && !(ending(w.pid()) && w.ends(10*time.Second)) {
 		w.kill()
 		<-w.gone
-	}
-	if !ended {
 		return outcome{err: errLost, begun: begun, lost: lostProtocol}
 	}
 	reason := howItEnded(w.ended)
@@ -585,15 +578,23 @@ func (w *process) over() bool {
 	}
 }
 
+// ends waits for the end of the process, and reports whether it has come in time.
+func (w *process) ends(within time.Duration) bool {
+	limit := time.NewTimer(within)
+	defer limit.Stop()
+	select {
+	case <-w.gone:
+		return true
+	case <-limit.C:
+		return false
+	}
+}
+
 // close closes the connection, at which a process ends. It kills a process that hasn't
 // ended after the timeout.
 func (w *process) close(timeout time.Duration) {
 	_ = w.conn.Close()
-	limit := time.NewTimer(timeout)
-	defer limit.Stop()
-	select {
-	case <-w.gone:
-	case <-limit.C:
+	if !w.ends(timeout) {
 		w.kill()
 		<-w.gone
 	}
