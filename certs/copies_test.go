@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/certmagic"
 
@@ -59,11 +60,8 @@ func TestCopies(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(f.log, nil))
 	copies := certs.Copied(store, data, codec, log)
 	f.auto(t, copies)
-	const host = "www.shop.example"
-	first, err := f.shake(t, host)
-	if err != nil {
-		t.Fatal(err)
-	}
+	const host = "copies.shop.example"
+	first := f.issued(t, host)
 	if !copies.Has(host) || copies.Has("other.shop.example") {
 		t.Error("Has is wrong after an order")
 	}
@@ -86,7 +84,7 @@ func TestCopies(t *testing.T) {
 	}
 
 	store.away.Store(true)
-	before := store.loads.Load()
+	before, began := store.loads.Load(), time.Now()
 	orders := f.ca.Orders()
 	again := certs.Copied(store, data, codec, log)
 	if !again.Has(host) {
@@ -96,8 +94,8 @@ func TestCopies(t *testing.T) {
 	if c, err := f.shake(t, host); err != nil || !c.Equal(first) {
 		t.Errorf("while the store is away, its certificate is %v, %v", c, err)
 	}
-	if n := store.loads.Load() - before; n != 1 {
-		t.Errorf("the store that is away was asked %d times for one certificate", n)
+	if n, most := store.loads.Load()-before, 1+int32(time.Since(began)/(5*time.Second)); n < 1 || n > most { // once in five seconds
+		t.Errorf("the store that is away was asked %d times for one certificate, want %d at most", n, most)
 	}
 	f.auto(t, certs.Copied(store, t.TempDir(), codec, log))
 	if _, err := f.shake(t, host); err == nil {
