@@ -101,7 +101,7 @@ func TestSharedDropsTheValue(t *testing.T) {
 		}
 		h.Release()
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
 		runtime.GC()
