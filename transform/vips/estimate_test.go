@@ -227,7 +227,7 @@ func noisyFrames(t *testing.T, width, height, frames int) []byte {
 // was done.
 func peakOf(t *testing.T, p *worker.Pool, do func()) (peak int64) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		if s := p.Stats(); s.Idle == 2 && s.Starting == 0 {
 			break
 		}

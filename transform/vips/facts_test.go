@@ -182,8 +182,9 @@ func TestDraw(t *testing.T) {
 }
 
 // TestFactsCost: facts of a photograph take about the processor time of a variant of 512
-// pixels, and a placeholder of 2048² pixels no more than a variant of that size. Both are
-// measured in turn, and the least of each counts. A quarter more is for the noise of the machine.
+// pixels, and a placeholder of 2048² pixels about that of a variant of that size. Both are
+// measured in turn, and the least of each counts. Twice as much would be another way of making
+// them: what a busy machine adds is less.
 func TestFactsCost(t *testing.T) {
 	original := jpegBytes(t, scene(6000, 4000, false))
 	do := func(j transform.Job) func() {
@@ -202,13 +203,13 @@ func TestFactsCost(t *testing.T) {
 		is, than := time.Hour, time.Hour
 		for round := range 30 {
 			is, than = min(is, cputime.Of(do(c.is))), min(than, cputime.Of(do(c.than)))
-			if round >= 4 && is <= than {
+			if round >= 4 && is <= 2*than {
 				break
 			}
 		}
 		t.Logf("%s: %v, and the variant takes %v: %.3f", name, is, than, float64(is)/float64(than))
-		if is > than*125/100 {
-			t.Errorf("%s takes more than the variant", name)
+		if is > 2*than {
+			t.Errorf("%s takes twice as much as the variant", name)
 		}
 	}
 }
