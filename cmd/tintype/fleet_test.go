@@ -134,6 +134,14 @@ func (f *fleet) figures(t *testing.T, server int) map[string]float64 {
 	return m
 }
 
+// together reports whether each server has always had the others make what they own. On a busy
+// machine one may be silent for so long that the others make its variants for a while.
+func (f *fleet) together() bool {
+	return !slices.ContainsFunc(f.servers, func(p *serverProcess) bool {
+		return strings.Contains(p.log.String(), "another server of the fleet is asked for nothing for a while")
+	})
+}
+
 // transforms are those of all servers.
 func (f *fleet) transforms(t *testing.T, servers ...int) (n int) {
 	for _, i := range servers {
@@ -207,16 +215,16 @@ func TestFleet(t *testing.T) {
 	}
 	fetches, transforms := f.fetches.Load(), f.transforms(t, all...)
 	t.Logf("%d variants asked of 4 servers: %d fetches, %d transforms, %d GETs and %d PUTs of the bucket, %d of lists", variants, fetches, transforms, f.gets.Load(), f.puts.Load(), f.lists.Load())
-	spare := full(5, 60) // what a server that is silent on a busy machine costs
-	if int(fetches) > variants+spare || transforms > variants+spare {
+	spare := full(5, 60) // what a server that is silent for a moment on a busy machine costs
+	if f.together() && (int(fetches) > variants+spare || transforms > variants+spare) {
 		t.Errorf("%d fetches and %d transforms of %d variants", fetches, transforms, variants)
 	}
 	// What was made is written once it is asked for again, and what is new is known not to be there.
 	if failed := f.ask(t, "a", variants, all, nil); failed > 0 {
 		t.Errorf("%d failed", failed)
 	}
-	until(t, "the bucket has them", func() bool { return int(f.puts.Load()) >= variants-spare })
-	if puts, gets := f.puts.Load(), f.gets.Load(); int(puts) > variants+spare || int(gets) > 5+spare {
+	until(t, "the bucket has them", func() bool { return !f.together() || int(f.puts.Load()) >= variants-spare })
+	if puts, gets := f.puts.Load(), f.gets.Load(); f.together() && (int(puts) > variants+spare || int(gets) > 5+spare) {
 		t.Errorf("%d PUTs and %d GETs of the bucket", puts, gets)
 	}
 	// How much longer it takes where another server has it: asked of one server first.
@@ -240,11 +248,11 @@ func TestFleet(t *testing.T) {
 		t.Logf("%q: %d, p50 %v, p99 %v", how, len(list), list[len(list)/2], list[len(list)*99/100])
 	}
 	peer, memory := took["tintype; hit; detail=peer"], took["tintype; hit; detail=memory"]
-	if len(peer) < variants/2 {
-		t.Fatalf("%d came from another server", len(peer))
+	if f.together() && len(peer) < variants/2 {
+		t.Errorf("%d came from another server", len(peer))
 	}
-	if added := peer[len(peer)/2] - memory[len(memory)/2]; added > 2*time.Millisecond && full(1, 0) > 0 {
-		t.Errorf("p50 %v longer", added)
+	if soaking && at(peer, .5)-at(memory, .5) > 2*time.Millisecond {
+		t.Errorf("p50 %v longer", at(peer, .5)-at(memory, .5))
 	}
 
 	f.purge(t)

@@ -142,6 +142,10 @@ func testSlowReaders(t *testing.T, memory int64) {
 	}
 	dialling.Wait()
 	time.Sleep(time.Duration(full(15_000, 500)) * time.Millisecond)
+	gaveWay := func(f map[string]float64) float64 {
+		return f[`tintype_answers_ended_total{reason="slow"}`] + f[`tintype_answers_ended_total{reason="room"}`] + f[`tintype_answers_ended_total{reason="refused"}`]
+	}
+	h.waitFor("a slow reader gives way, and others are answered", func() bool { return gaveWay(h.figures()) > 0 && hits.Load() > 0 })
 	over.Store(true)
 	bystanders.Wait()
 	f := h.figures()
@@ -157,9 +161,6 @@ func testSlowReaders(t *testing.T, memory int64) {
 	if f["tintype_answers_peak_bytes"] > 2*f["tintype_answers_limit_bytes"] { // with those that have just been cut off
 		t.Error("answers took more than they may")
 	}
-	if slow+room+refused == 0 {
-		t.Error("no slow reader gave way")
-	}
 	for _, pid := range append(workersOf(p.cmd.Process.Pid), p.cmd.Process.Pid) {
 		if resident(pid) == 0 {
 			t.Errorf("process %d of the server is gone", pid)
@@ -171,8 +172,8 @@ func testSlowReaders(t *testing.T, memory int64) {
 	if soaking && busy.Load() > whole.Load()/4 {
 		t.Errorf("%d large ones of others were refused, and %d answered", busy.Load(), whole.Load())
 	}
-	if hits.Load() == 0 || soaking && whole.Load() == 0 {
-		t.Error("nobody else asked for anything")
+	if soaking && whole.Load() == 0 {
+		t.Error("no large one of others was answered")
 	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		f := h.figures()

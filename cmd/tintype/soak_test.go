@@ -261,7 +261,7 @@ func TestKilledWorkers(t *testing.T) {
 	t.Logf("kill -9: %d kills, %d answers, %d of them 200, %v; %v jobs retried; %.1f %% of %v losses replaced within 100 ms",
 		kills, sum(codes), codes[""], codes, f["tintype_workers_retried_total"], 100*share, of)
 	// Two kills may hit the same job. Its original is then blocked for a minute.
-	if bad := sum(codes) - codes[""]; bad != codes["WORKER_FAILED"] || !soaking && bad > sum(codes)/5 || soaking && bad > sum(codes)/100 {
+	if bad := sum(codes) - codes[""]; bad != codes["WORKER_FAILED"] || bad > kills/2 || soaking && bad > sum(codes)/100 {
 		t.Errorf("answers: %v", codes)
 	}
 	if soaking && share < 0.99 {
@@ -420,10 +420,10 @@ func TestExpensiveOptions(t *testing.T) {
 			variant := name + plain
 			plain = fmt.Sprintf("%s&v=%d", variant, random.Uint64())
 			switch status, code, took := h.get(plain); {
-			case soaking && code == "TRANSFORM_TIMEOUT" && took >= timeout:
-				slow++ // 1,000 frames on a machine that has no time: it was tried, and not refused
+			case code == "TRANSFORM_TIMEOUT" && took >= timeout:
+				slow++ // on a machine that has no time: it was tried, and not refused
 				slowAt[variant] = time.Now()
-			case soaking && code == "TRANSFORM_TIMEOUT" && time.Since(slowAt[variant]) < time.Minute:
+			case code == "TRANSFORM_TIMEOUT" && time.Since(slowAt[variant]) < time.Minute:
 				again++ // for what itself was slow
 			case status != http.StatusOK:
 				t.Errorf("%s after %s: %d %s in %s", plain, target, status, code, took)
@@ -581,10 +581,16 @@ func TestOverload(t *testing.T) {
 	minutes := full(3, 1)
 	var admitted, refused, hits []time.Duration
 	var shares []float64
+	refusals := func() float64 {
+		f := h.figures()
+		return f[`tintype_workers_refused_total{reason="full"}`] + f[`tintype_workers_refused_total{reason="late"}`]
+	}
+	var counted float64 // refusals, by the server
 	peak, usedAtPeak := h.peak()
-	before := h.figures()
 	for range minutes {
+		before := refusals()
 		m := h.flood(peak, hit)
+		counted += refusals() - before
 		admitted, refused, hits = append(admitted, m.admitted...), append(refused, m.refused...), append(hits, m.hits...)
 		if m.failed > 0 || len(m.admitted) == 0 || len(m.hits) == 0 {
 			t.Errorf("%d neither done nor refused, %d done, %d hits", m.failed, len(m.admitted), len(m.hits))
@@ -600,16 +606,12 @@ func TestOverload(t *testing.T) {
 			peak, usedAtPeak, cores, m.rate, m.took, m.used, goodput, 100*goodput/peak, 100*share)
 		peak, usedAtPeak = peakAfter, usedAfter
 	}
-	after := h.figures()
 	slices.Sort(shares)
 	share := shares[len(shares)/2]
 	t.Logf("overload: done, in the median of %d: %.0f %% of peak, of what clients leave; admitted p50 %s p99 %s; %d refused, p50 %s p99 %s; %d hits, p99 %s",
 		len(shares), 100*share, at(admitted, .5), at(admitted, .99), len(refused), at(refused, .5), at(refused, .99), len(hits), at(hits, .99))
-	count := func(f map[string]float64) float64 {
-		return f[`tintype_workers_refused_total{reason="full"}`] + f[`tintype_workers_refused_total{reason="late"}`]
-	}
-	if got := int(count(after) - count(before)); got != len(refused) {
-		t.Errorf("%d refusals counted, %d seen", got, len(refused))
+	if int(counted) != len(refused) {
+		t.Errorf("%v refusals counted, %d seen", counted, len(refused))
 	}
 	if soaking && (share < .9 || at(refused, .99) > 50*time.Millisecond || at(hits, .99) > 50*time.Millisecond) {
 		t.Error("beyond the bounds: done 90 % of peak, of what clients leave of the machine; refusals and hits within 50 ms")
@@ -807,7 +809,7 @@ func TestStopUnderLoad(t *testing.T) {
 		var good atomic.Int64
 		for i := range many {
 			wg.Go(func() {
-				res, err := (&http.Client{Transport: &http.Transport{}}).Get(fmt.Sprintf("%s/demo/samples/dusk.jpg?w=%d&format=webp&v=%d", h.url, full(2000, 1400)+i, round))
+				res, err := (&http.Client{Transport: &http.Transport{}}).Get(fmt.Sprintf("%s/demo/samples/dusk.jpg?w=%d&format=webp&v=%d", h.url, full(2000, 1000)+i, round))
 				if err != nil {
 					t.Log(err)
 					return

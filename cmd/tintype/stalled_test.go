@@ -174,9 +174,7 @@ sources:
 		if f[`tintype_originals_peak_bytes{place="`+place+`"}`] > f[`tintype_originals_limit_bytes{place="`+place+`"}`] {
 			t.Errorf("originals took more %s than they may", place)
 		}
-		if held := f[`tintype_originals_bytes{place="`+place+`"}`]; held > 0 {
-			t.Errorf("originals still take %.0f bytes of %s", held, place)
-		}
+		h.waitFor("originals take no more "+place, func() bool { return h.figures()[`tintype_originals_bytes{place="`+place+`"}`] == 0 })
 	}
 	if failed.Load() > 0 {
 		t.Errorf("%d hits and misses of others failed", failed.Load())
