@@ -113,7 +113,7 @@ func TestStalledOriginHoldsUpNobodyElse(t *testing.T) {
 // TestStalledFetchesEnd: of many that ask an origin that says nothing, each is answered: by
 // the end of its fetch's time, or of the time that it waits for its turn.
 func TestStalledFetchesEnd(t *testing.T) {
-	b := newStalled(t, time.Second)
+	b := newStalled(t, 3*time.Second)
 	b.ask()
 	early := b.answered.Load() == 0 // all had come before the first was answered
 	b.asking.Wait()

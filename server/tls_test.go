@@ -228,15 +228,32 @@ func TestStreamsAreBounded(t *testing.T) {
 	b := newBench(t)
 	c := &Connections{Most: 1000}
 	address, client := secure(t, c, b.observe(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/first" {
+			return
+		}
 		held <- struct{}{}
 		<-hold
 	})))
 	const asked, room = 300, 250
+	// Requests that find no connection would each begin one, and more than a client may have.
+	var clients []*http.Client
+	for range asked / maxStreams {
+		one := client()
+		get(t, one, "https://"+address+"/first")
+		clients = append(clients, one)
+	}
+	under := func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.streams
+	}
+	for under() > 0 {
+		time.Sleep(time.Millisecond)
+	}
 	statuses := make(chan int, asked)
 	ctx, cancel := context.WithCancel(t.Context())
 	var asking sync.WaitGroup
-	for range asked / maxStreams {
-		one := client()
+	for _, one := range clients {
 		for range maxStreams {
 			asking.Go(func() {
 				req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address, nil)
@@ -246,8 +263,7 @@ func TestStreamsAreBounded(t *testing.T) {
 				}
 				res, err := one.Do(req)
 				if err != nil {
-					t.Error(err)
-					return
+					panic(err) // else the test waits for it
 				}
 				_ = res.Body.Close()
 				statuses <- res.StatusCode
