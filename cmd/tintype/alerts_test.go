@@ -179,10 +179,13 @@ func TestAlerts(t *testing.T) {
 	if status := call(key.Key, "192.0.2.7", "DELETE", "/v1/workspaces/acme/presets/none", "", nil); status != 403 {
 		t.Fatal(status)
 	}
-	box.Find(t, "failed in the last 5 minutes") // which the many below would hide
-	for range 1001 {
-		if status := call("", "", "GET", "/acme/photos/dusk.jpg?w=20", "", nil); status != 200 {
-			t.Fatal(status)
+	box.Find(t, "failed in the last 5 minutes")          // which the many below would hide
+	for asked := -1; asked != time.Now().UTC().Hour(); { // all within one hour of the clock
+		asked = time.Now().UTC().Hour()
+		for range 1001 {
+			if status := call("", "", "GET", "/acme/photos/dusk.jpg?w=20", "", nil); status != 200 {
+				t.Fatal(status)
+			}
 		}
 	}
 	box.Find(t, "was refused (403)") // so that its country is known before the next one is

@@ -134,7 +134,7 @@ func newGallery(t *testing.T) *gallery {
 		Workspaces: oneWorkspace{w}, Engine: engine,
 		HTTP: origin.NewHTTP(origin.HTTPConfig{
 			Guard:  origin.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-			Limits: origin.Limits{Bytes: 8 << 20, Timeout: 10 * time.Second, Connect: time.Second},
+			Limits: origin.Limits{Bytes: 8 << 20, Timeout: time.Minute, Connect: time.Minute},
 		}),
 		Cache: cache.NewMemory(32 << 20), BaseDomain: "img.example.com",
 		Formats: transform.AcceptAVIF | transform.AcceptWebP, Limits: transform.DefaultLimits(),

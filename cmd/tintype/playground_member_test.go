@@ -215,5 +215,5 @@ func TestPlaygroundOfMembers(t *testing.T) {
 	}
 	d.looks("a viewer")
 	// Nothing was asked for that this page knows to be refused.
-	d.calm("status of 401 (Unauthorized) "+url+"/acme/vault/noon.jpg?w=300", "Autofocus processing was blocked", "status of 40", "status of 451", "status of 502")
+	d.calm("status of 401 (Unauthorized) "+url+"/acme/vault/noon.jpg?w=300", "status of 40", "status of 451", "status of 502")
 }

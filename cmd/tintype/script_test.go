@@ -123,7 +123,7 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("server can't be negated: use ! exec tintype serve")
 	}
 	p := &process{stderr: &bytes.Buffer{}, done: make(chan error, 1)}
-	all := append([]string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--drain", "0s", "--data", ts.MkAbs("data"), "--log-format", "text"}, args...)
+	all := slices.Concat([]string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--drain", "0s", "--data", ts.MkAbs("data"), "--log-format", "text"}, unhurried, args)
 	bin, err := exec.LookPath(strings.TrimSpace(ts.Getenv("TINTYPE_BIN")))
 	if err != nil {
 		bin, err = lookIn(ts.Getenv("PATH"), "tintype")

@@ -102,8 +102,7 @@ func (p *serverProcess) killAfter(t *testing.T) {
 // startProcessBy is startProcess by a command that runs its arguments.
 func startProcessBy(command []string, data, store string, args ...string) (*serverProcess, error) {
 	p := &serverProcess{}
-	command = append(slices.Clone(command), "tintype", "serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", data)
-	command = append(command, args...)
+	command = slices.Concat(command, []string{"tintype", "serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", data}, unhurried, args)
 	p.cmd = exec.Command(command[0], command[1:]...)
 	p.cmd.Env = sharing(data, store)
 	p.cmd.Stderr = &p.log
