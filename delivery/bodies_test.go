@@ -20,7 +20,7 @@ import (
 func TestBodiesThatAreSent(t *testing.T) {
 	k := newKeyBench(t)
 	const promised = 1 << 20
-	b := origin.NewBodies(origin.BodiesConfig{Memory: 5 << 19}) // half of it is the buffers of one such body while it grows
+	b := origin.NewBodies(origin.BodiesConfig{Memory: 19 << 17}) // as much as the first three hold, and half of the last
 	k.Service.bodies = b
 	srv := httptest.NewServer(k.handler)
 	t.Cleanup(srv.Close) // after those of the pipes
@@ -61,9 +61,9 @@ func TestBodiesThatAreSent(t *testing.T) {
 		}
 		return func() { _ = pw.CloseWithError(io.ErrUnexpectedEOF) }, got
 	}
-	const small = 256 << 10 // the buffer of 200,000 bytes
-	stop1, first := send("acme", 300_000, promised)
-	stop2, second := send("signed", 300_000, 2*promised)
+	const small = 256 << 10 // the room of 200,000 bytes, as promised is that of 600,000
+	stop1, first := send("acme", 600_000, promised)
+	stop2, second := send("signed", 600_000, 2*promised)
 	stop3, third := send("other", 200_000, 2*promised+small)
 	stop4, fourth := send("other", 200_000, promised+2*small)
 	var gave answer

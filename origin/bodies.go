@@ -30,9 +30,12 @@ var (
 )
 
 const (
-	firstBuffer = 16 << 10 // bytes of the first buffer; each next one is four times as large
-	// largeBody is the size in bytes from which a body is kept outside of Go's heap. Its
-	// memory is then freed at once, without a garbage collection.
+	firstBuffer = 16 << 10 // bytes that a body takes first
+	// heapBody is the size in bytes from which a body is kept outside of Go's heap. Its memory
+	// is then freed at once, without a garbage collection.
+	heapBody = 64 << 10
+	// largeBody is the size in bytes from which a body goes to disk where memory isn't ample,
+	// and is read at a pace.
 	largeBody = 1 << 20
 	growBy    = 1 << 20   // bytes by which a large body grows
 	readBy    = 128 << 10 // bytes of one read of a large body
@@ -172,7 +175,7 @@ func (in *intake) of(p party) bool {
 
 // room returns how many bytes all workspaces together may use, so that in may take n more.
 func (p *pool) room(in *intake, kind int, n int64) int64 {
-	if in.took[kind]+n > largeBody+largeBody/4 { // a small body holds as much while it grows
+	if in.took[kind]+n > largeBody {
 		return p.limit - p.reserve
 	}
 	return p.limit
@@ -386,7 +389,7 @@ func (in *intake) fill(ctx context.Context, r io.Reader, length, limit int64) (n
 	if length >= 0 {
 		most = length
 	}
-	in.store.most = most
+	in.store.most, in.store.long = most, length > heapBody
 	for n < most {
 		if err := ctx.Err(); err != nil {
 			return n, err

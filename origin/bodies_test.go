@@ -98,7 +98,7 @@ func TestBodies(t *testing.T) {
 	for _, tt := range places {
 		t.Run(tt.name, func(t *testing.T) {
 			b := NewBodies(tt.config)
-			for _, size := range []int64{0, 1, firstBuffer - 1, firstBuffer, firstBuffer + 1, 300_000, largeBody - 1, largeBody, largeBody + 1, largeBody + growBy, 3<<20 + 7, limit} {
+			for _, size := range []int64{0, 1, firstBuffer - 1, firstBuffer, firstBuffer + 1, heapBody - 1, heapBody, heapBody + 1, 300_000, largeBody - 1, largeBody, largeBody + 1, largeBody + growBy, 3<<20 + 7, limit} {
 				for _, length := range []int64{-1, size} {
 					u := newUpload(size, size)
 					ctx := WithOwner(t.Context(), Owner{Workspace: "w", Host: "h"})
@@ -147,6 +147,51 @@ func TestBodies(t *testing.T) {
 					t.Errorf("left on disk: %v, %v", left, err)
 				}
 			}
+		})
+	}
+}
+
+// TestHeapBodies: a body that is announced to be longer than heapBody never is in Go's heap.
+// One of unknown length leaves it when it gets as long. Growing, it takes twice its bytes at most.
+func TestHeapBodies(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		came, length int64
+		heap         bool
+	}{
+		{"short", heapBody / 2, 3 * heapBody / 4, true},
+		{"short, of unknown length", heapBody / 2, -1, true},
+		{"long, at its beginning", firstBuffer / 2, 4 * heapBody, false},
+		{"long", 3 * heapBody, 4 * heapBody, false},
+		{"long, of unknown length", 3 * heapBody, -1, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := NewBodies(BodiesConfig{Memory: 64 << 20})
+				u := newUpload(tt.came, 25<<20)
+				done := make(chan error)
+				go func() {
+					_, err := b.Read(t.Context(), u, tt.length, 25<<20, u.stop)
+					done <- err
+				}()
+				synctest.Wait()
+				b.mu.Lock()
+				for in := range b.reading {
+					s := &in.store
+					if s.size != tt.came || (s.buffer != nil) != tt.heap || (s.region != nil) == tt.heap {
+						t.Errorf("after %d bytes, %d of them are in the heap and %d in a mapping", s.size, len(s.buffer), len(s.region))
+					}
+					if took := in.took[inMemory]; took < s.size || took > max(2*s.size, firstBuffer) {
+						t.Errorf("%d bytes are counted for %d", took, s.size)
+					}
+				}
+				b.mu.Unlock()
+				u.stop()
+				if err := <-done; err == nil {
+					t.Error("a body that was stopped is whole")
+				}
+				wantNothingHeld(t, b)
+			})
 		})
 	}
 }

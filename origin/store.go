@@ -18,6 +18,7 @@ type store struct {
 	in   *intake
 	size int64 // bytes of the body so far
 	most int64 // the most bytes that may come
+	long bool  // the body is announced to be longer than heapBody
 
 	memory, disk int64 // bytes taken
 
@@ -101,19 +102,14 @@ func (s *store) grow(ctx context.Context) error {
 		s.disk += growBy
 		return nil
 	case s.buffer == nil && s.region == nil:
-		return s.growBuffer(ctx, true)
-	case !large && s.growBuffer(ctx, false) == nil:
-		return nil
-	case large && s.in.ample(growBy) && s.growRegion(ctx, false) == nil:
+		return s.growMemory(ctx, true)
+	case (!large || s.in.ample(growBy)) && s.growMemory(ctx, false) == nil:
 		return nil
 	}
-	switch err := s.goToDisk(ctx); {
-	case err == nil, !errors.Is(err, errNoDisk):
+	if err := s.goToDisk(ctx); !errors.Is(err, errNoDisk) {
 		return err
-	case large:
-		return s.growRegion(ctx, true)
 	}
-	return s.growBuffer(ctx, true)
+	return s.growMemory(ctx, true)
 }
 
 // take takes bytes of a pool, and reports whether there was room.
@@ -154,9 +150,18 @@ func (s *store) giveDisk(n int64) {
 	s.in.give(onDisk, n)
 }
 
+// growMemory makes room in memory: in the buffer while the body may stay small, else in the
+// mapping. With wait it waits for room.
+func (s *store) growMemory(ctx context.Context, wait bool) error {
+	if s.size < heapBody && !s.long {
+		return s.growBuffer(ctx, wait)
+	}
+	return s.growRegion(ctx, wait)
+}
+
 func (s *store) growBuffer(ctx context.Context, wait bool) error {
 	old := int64(cap(s.buffer))
-	next := min(max(4*old, firstBuffer), largeBody, max(s.most, 1))
+	next := min(max(4*old, firstBuffer), heapBody, max(s.most, 1))
 	if err := s.takeMemory(ctx, next, wait); err != nil {
 		return err
 	}
@@ -168,15 +173,16 @@ func (s *store) growBuffer(ctx context.Context, wait bool) error {
 }
 
 func (s *store) growRegion(ctx context.Context, wait bool) error {
+	by := min(max(s.size, firstBuffer), growBy) // so a body takes twice its bytes at most
 	if s.region != nil {
-		return s.takeMemory(ctx, growBy, wait)
+		return s.takeMemory(ctx, by, wait)
 	}
-	if err := s.takeMemory(ctx, s.size+growBy, wait); err != nil {
+	if err := s.takeMemory(ctx, s.size+by, wait); err != nil {
 		return err
 	}
 	region, err := mapMemory(s.most)
 	if err != nil {
-		s.giveMemory(s.size + growBy)
+		s.giveMemory(s.size + by)
 		return errNoRoom
 	}
 	copy(region, s.buffer[:s.size])
