@@ -7,9 +7,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,17 +39,69 @@ import (
 // at all. Only counts of the last interval are lost.
 func TestKilledWhileWriting(t *testing.T) {
 	t.Parallel() // it waits more than it computes
-	inSQLite, inDynamoDB := "sqlite:"+filepath.Join(t.TempDir(), "store.db"), initStore(t, dynamodblocal.Shared(t))
+	local := dynamodblocal.Shared(t)
+	inSQLite, inDynamoDB := "sqlite:"+filepath.Join(t.TempDir(), "store.db"), initStore(t, local)
 	t.Run("usage", func(t *testing.T) {
 		t.Parallel()
 		testKilledWhileCounting(t, map[string]string{"SQLite": inSQLite + ".usage", "DynamoDB": inDynamoDB})
 	})
-	for name, store := range map[string]string{"SQLite": inSQLite, "DynamoDB": inDynamoDB} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			testKilledWhileWriting(t, store)
-		})
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		testKilledWhileWriting(t, inSQLite, func(*testing.T) {})
+	})
+	t.Run("DynamoDB", func(t *testing.T) {
+		t.Parallel()
+		r := newRelay(t, local.Endpoint)
+		testKilledWhileWriting(t, strings.Replace(inDynamoDB, local.Endpoint, r.URL, 1), r.wait)
+	})
+}
+
+// A relay stands between servers and their store. A store that is busy may do what a server has
+// asked for some time after that server was killed, and the relay knows when nothing is left.
+type relay struct {
+	*httptest.Server
+	connections atomic.Int64
+}
+
+func newRelay(t *testing.T, endpoint string) *relay {
+	to, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
 	}
+	proxy := &httputil.ReverseProxy{
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(to) },
+		Transport: &http.Transport{MaxIdleConnsPerHost: 100},
+		ErrorLog:  log.New(io.Discard, "", 0), // bodies that were cut off
+	}
+	r := &relay{}
+	r.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, done := context.WithCancel(context.WithoutCancel(r.Context())) // the end of who asked doesn't end it
+		defer done()
+		proxy.ServeHTTP(w, r.WithContext(ctx))
+	}))
+	r.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			r.connections.Add(1)
+		case http.StateClosed:
+			r.connections.Add(-1)
+		}
+	}
+	r.Start()
+	t.Cleanup(r.Close)
+	return r
+}
+
+// wait waits until the store has answered all that servers have sent, all of which were killed.
+func (r *relay) wait(t *testing.T) {
+	// Connections are accepted in their order, so others are known once this one is.
+	last := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := last.Get(r.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	until(t, "the store has answered all", func() bool { return r.connections.Load() == 0 })
 }
 
 // A mortal is a server that is killed and started again, each time under another URL.
@@ -82,7 +140,9 @@ func (m *mortal) another(ctx context.Context, after <-chan struct{}) bool {
 	}
 }
 
-func testKilledWhileWriting(t *testing.T, store string) {
+// testKilledWhileWriting kills servers that write to a store. settled waits until the store does
+// nothing more for one that was killed.
+func testKilledWhileWriting(t *testing.T, store string, settled func(*testing.T)) {
 	data := t.TempDir()
 	start := func() *serverProcess {
 		p, err := startProcess(data, store, "--workers", "1", "--cache-disk", "0")
@@ -125,6 +185,7 @@ func testKilledWhileWriting(t *testing.T, store string) {
 		time.Sleep(time.Duration(rand.IntN(5000)) * time.Microsecond) // into the middle of something
 		p, _ := m.now()
 		p.kill()
+		settled(t)
 		m.replace(start())
 		if t.Failed() {
 			return
