@@ -2,7 +2,7 @@
 
 GO      ?= go
 # go test would vet each package again for each way of building it: lint has vetted all, with more checks.
-TEST    := $(GO) test -vet=off
+TEST    := $(GO) test -vet=off -timeout 20m
 BIN     := bin/tintype
 DATA    ?= data
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -62,11 +62,11 @@ test-js:
 test-pure:
 	CGO_ENABLED=0 $(TEST) $(SERIAL:%=./%) ./transform/worker
 	CGO_ENABLED=0 $(TEST) $(RACELESS_TESTS)
-	GORACE=atexit_sleep_ms=20 $(TEST) -timeout 20m -race $(RACELESS:%=-gcflags='%=-race=false -d=checkptr=0') $(RACED)
+	GORACE=atexit_sleep_ms=20 $(TEST) -race $(RACELESS:%=-gcflags='%=-race=false -d=checkptr=0') $(RACED)
 
 # They wait for workers and browsers much of the time, so they run beside the others.
 test-cgo:
-	$(TEST) -timeout 20m $(CGO)
+	$(TEST) $(CGO)
 
 test-debian13: ## the tests of the engine and the commands on Debian 13, which the image stands on (as root; makes it first, 3 GB)
 	@scripts/test-debian13
@@ -126,7 +126,7 @@ site: ## the documentation as a site, in site/.vitepress/dist
 site-test: deps site ## every page of the site in a browser: links, anchors, console, contrast, search (SHOTS=dir keeps screenshots)
 	@scripts/install-test-deps
 	@scripts/install-axe
-	SITE=1 $(TEST) -count=1 -timeout 20m -run '^TestSite$$' ./cmd/tintype
+	SITE=1 $(TEST) -count=1 -run '^TestSite$$' ./cmd/tintype
 
 fuzz: deps ## fuzz targets (FUZZTIME each) and MUTATIONS mutated images: ten minutes
 	@scripts/fuzz $(FUZZTIME)
