@@ -145,7 +145,7 @@ func testStoodStill(t *testing.T, stood time.Duration) {
 // than they may wait, none is refused, and neither is what is asked for afterwards.
 func TestStoodStillQueue(t *testing.T) {
 	t.Parallel() // it waits more than it computes
-	const longest, stood, images = 5 * time.Second, 7 * time.Second, 6
+	const longest, stood, images = 15 * time.Second, 17 * time.Second, 6
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { servePNG(w, r, 10) }))
 	t.Cleanup(origin.Close)
 	ops := freeport.Address(t)

@@ -209,7 +209,7 @@ func TestManyVariants(t *testing.T) {
 	} {
 		t.Run(c.original, func(t *testing.T) {
 			t.Parallel()
-			p := startPool(t, func(c *Config) { c.Queue = 1000 })
+			p := startPool(t, func(c *Config) { c.Queue, c.MaxWait = 1000, time.Hour })
 			var wg sync.WaitGroup
 			for n := range 60 {
 				wg.Go(func() {

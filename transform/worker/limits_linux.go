@@ -82,7 +82,7 @@ func runnable(pid int) bool {
 func ending(pid int) bool {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return errors.Is(err, fs.ErrNotExist)
+		return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH)
 	}
 	const flags, exiting = 6, 0x4 // of proc_pid_stat(5), counted from the state; PF_EXITING
 	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
