@@ -74,15 +74,15 @@ const (
 // come through here, so that what one of them refuses, all refuse. who is called once the
 // URL has been read. Where decide fails, the ask holds what was known by then, and the
 // step says at what it failed.
-func (s *Service) decide(c *site, t Target, posted bool, from client, who func() (sender, error)) (a ask, failed step, err error) {
+func (s *Service) decide(c *site, t Target, posted bool, from client, who func() (sender, error)) (a *ask, failed step, err error) {
 	if a, err = s.known.read(c, t, posted, from.hints); err != nil {
 		return a, stepURL, err
 	}
-	a.accept = s.accepted(&a, from.accept)
+	a.accept = s.accepted(a, from.accept)
 	if a.who, err = who(); err != nil {
 		return a, stepAccess, err
 	}
-	if err := s.authorize(&a, t); err != nil {
+	if err := s.authorize(a, t); err != nil {
 		return a, stepAccess, err
 	}
 	return a, stepAccess, a.checkBlocked() // after the rights: who has none doesn't learn it

@@ -50,10 +50,10 @@ func (s *Service) deliverBody(w *Response, r *http.Request, c *site, t Target) e
 	if err != nil {
 		return err
 	}
-	w.noteAsk(&a)
+	w.noteAsk(a)
 	a.nameIgnored(w.Header())
 
-	if err := s.admits(r.Context(), &a, false); err != nil {
+	if err := s.admits(r.Context(), a, false); err != nil {
 		return err
 	}
 	body, err := s.readBody(w, r, c)
@@ -69,7 +69,7 @@ func (s *Service) deliverBody(w *Response, r *http.Request, c *site, t Target) e
 	if err != nil {
 		return err
 	}
-	e, err := s.makeOfBody(w, r, &a, body)
+	e, err := s.makeOfBody(w, r, a, body)
 	if err != nil {
 		maps.Copy(w.Header(), s.quotaOf(c))
 		return err

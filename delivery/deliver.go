@@ -134,7 +134,7 @@ func (s *Service) answer(w *Response, r *http.Request, t Target, round int) erro
 			ask.lent = &w.lent
 		}
 	}
-	w.noteAsk(&ask)
+	w.noteAsk(ask)
 	ask.tag(w.Header())
 	if s.profiled != nil && s.profiled() {
 		_, unlabel := label(r.Context(), t.Namespace, ask.endpoint.name)
@@ -145,19 +145,19 @@ func (s *Service) answer(w *Response, r *http.Request, t Target, round int) erro
 	if ask.endpoint.load != nil {
 		load = ask.endpoint.load
 	}
-	entry, err := load(s, r.Context(), w, &ask)
+	entry, err := load(s, r.Context(), w, ask)
 	if err != nil {
 		if to := ask.redirectOn(err); to != "" {
 			w.redirect(to, err)
 			return nil
 		}
-		return s.standIn(w, r, &ask, ask.foreign.renamed(err))
+		return s.standIn(w, r, ask, ask.foreign.renamed(err))
 	}
-	if s.outdated(r, t, &ask, began, round) {
+	if s.outdated(r, t, ask, began, round) {
 		return errOutdated
 	}
-	s.known.hit(t, &ask, w.Log.Cache)
-	return s.respond(w, r, &ask, entry)
+	s.known.hit(t, ask, w.Log.Cache)
+	return s.respond(w, r, ask, entry)
 }
 
 func clientOf(r *http.Request) client { return client{strings.Join(r.Header["Accept"], ","), r.Header} }

@@ -107,7 +107,7 @@ func (s *Service) explain(ctx context.Context, e *Explanation, target, accept, o
 	if err != nil && failed == stepURL {
 		return err
 	}
-	e.describe(&a)
+	e.describe(a)
 
 	e.check("access", a.rule())
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *Service) explain(ctx context.Context, e *Explanation, target, accept, o
 	e.CacheControl = a.cacheControl()
 
 	e.check("marks", "none is stamped")
-	marked, err := s.findMarks(ctx, &a)
+	marked, err := s.findMarks(ctx, a)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func (b *bench) keyOf(t *testing.T, target, accept string) cache.Key {
 	if err != nil {
 		t.Fatalf("%s: %v", target, err)
 	}
-	marked, err := b.findMarks(t.Context(), &a)
+	marked, err := b.findMarks(t.Context(), a)
 	if err != nil {
 		t.Fatalf("%s: %v", target, err)
 	}

@@ -67,15 +67,16 @@ func newKnown() known {
 }
 
 // read is site.read, from memory where the URL was a hit under these settings.
-func (k known) read(c *site, t Target, posted bool, hints http.Header) (ask, error) {
+func (k known) read(c *site, t Target, posted bool, hints http.Header) (*ask, error) {
 	if !posted {
 		if known, ok := k.asks.Get(t); ok && known.ask.site == c {
 			a := known.ask
 			a.told = &known.told
-			return a, nil
+			return &a, nil
 		}
 	}
-	return c.read(t, posted, hints)
+	a, err := c.read(t, posted, hints)
+	return &a, err
 }
 
 // hit notes a hit of a tier, and keeps what its URL asks for: at once where it was in memory, and

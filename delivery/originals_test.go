@@ -32,7 +32,7 @@ func TestSeveralOriginals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all ask
+	var all *ask
 	for i, name := range []string{"one", "two", "three"} {
 		b.upstream.Serve("/photos/"+name+".jpg", deliverytest.Body(pictures[i]))
 		a, _, err := b.decide(site, Target{Namespace: "acme", Rest: "/photos/" + name + ".jpg", RawQuery: "w=10"}, false, client{}, func() (sender, error) { return sender{}, nil })
@@ -45,7 +45,7 @@ func TestSeveralOriginals(t *testing.T) {
 		}
 		all.refs = append(all.refs, a.refs...)
 	}
-	if _, err := b.make(t.Context(), &all, nil, &timings{}); err != nil {
+	if _, err := b.make(t.Context(), all, nil, &timings{}); err != nil {
 		t.Fatal(err)
 	}
 	names := map[string]bool{}
