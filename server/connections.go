@@ -95,6 +95,7 @@ type connection struct {
 	took     atomic.Int64 // when the write that runs began, or last made progress, in Unix nanoseconds; 0 while none runs
 	pace     pace         // of its writes, which come one after another
 
+	deadline  readDeadline
 	gathering gathering
 	sending   sending
 
