@@ -3,6 +3,8 @@ package delivery
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // A head has the header fields of an answer until they are sent. The one of net/http grows anew
@@ -16,8 +18,8 @@ type head struct {
 var heads = sync.Pool{New: func() any { return &head{make(http.Header, len(headLines)+2), make([]byte, 0, 2<<10)} }}
 
 // headLines are the fields that we write ourselves, in this order. All others are left to
-// net/http, which goes by some of them: Connection, Content-Length, Date, Trailer and
-// Transfer-Encoding must not be here.
+// net/http, which goes by some of them: Connection, Content-Length, Trailer and Transfer-Encoding
+// must not be here. Date is ours too, see dateLine.
 var headLines = [...]string{
 	"Content-Type", "Cache-Control", "Cdn-Cache-Control", "Etag", "Vary", "Accept-Ranges", "Content-Range", "Content-Disposition",
 	"Cache-Status", "Cache-Tag", "Surrogate-Key", "Server-Timing", "Tintype-Ignored", "Tintype-Quality", "X-Request-Id", "X-Content-Type-Options",
@@ -58,7 +60,12 @@ func (w *Response) endHead(status int) {
 	}
 	typed := w.contentType != "" && status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 	ours := h.write(typed)
-	if ours.n == 0 || !w.Conn.(Gatherer).Head(h.lines) {
+	if ours.n == 0 {
+		w.dropHead()
+		return
+	}
+	h.lines = append(h.lines, dateLine()...)
+	if !w.Conn.(Gatherer).Head(h.lines) {
 		w.dropHead()
 		return
 	}
@@ -73,10 +80,30 @@ func (w *Response) endHead(status int) {
 			}
 		}
 	}
+	h.fields["Date"] = nil // so that net/http doesn't write one
 	if typed {
 		h.fields["Content-Type"] = nil // so that net/http doesn't look for one
 	}
 	w.dropHead()
+}
+
+// dated is the line Date of the answers of a second.
+type dated struct {
+	second int64
+	line   []byte
+}
+
+var lastDated atomic.Pointer[dated]
+
+// dateLine is the line Date of an answer that begins now.
+func dateLine() []byte {
+	now := time.Now()
+	d := lastDated.Load()
+	if d == nil || d.second != now.Unix() {
+		d = &dated{now.Unix(), now.UTC().AppendFormat(nil, "Date: "+http.TimeFormat+"\r\n")}
+		lastDated.Store(d)
+	}
+	return d.line
 }
 
 // dropHead hands the header over as it is.

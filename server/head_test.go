@@ -200,8 +200,8 @@ func read(t *testing.T, at string, requests []string) (answers []string) {
 				body = bytes.ReplaceAll(body, []byte(id), []byte("ID"))
 				header.Set("X-Request-Id", "ID")
 			}
-			if header.Get("Date") == "" {
-				t.Errorf("%q: no Date", one)
+			if at, err := http.ParseTime(header.Get("Date")); err != nil || len(header["Date"]) != 1 || time.Until(at) > 0 {
+				t.Errorf("%q: the dates are %q", one, header["Date"])
 			}
 			header.Del("Date")
 			text := line
