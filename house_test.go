@@ -109,16 +109,17 @@ var mayImport = map[string][]string{
 	"server/api/apitest":      {"alert", "apikey", "delivery", "manage", "server/api", "workspace", "workspace/cached", "workspace/sqlite"},
 	"workspace/workspacetest": {"account", "alert", "billing/plan", "dialect", "workspace", "limit", "signing"},
 
-	// For tests: servers to run against, generated files, how much time a function takes.
+	// For tests: servers to run against, generated files, how much time a function takes, logs.
 	"internal/cputime":       {},
 	"internal/freeport":      {},
 	"internal/golden":        {},
 	"internal/letterbox":     {},
 	"internal/otlp":          {},
+	"internal/testlog":       {},
 	"internal/tool":          {},
 	"internal/versitygw":     {"internal/freeport", "internal/tool"},
 	"internal/dynamodblocal": {"internal/freeport", "internal/tool"},
-	"internal/pebble":        {"certs/certstest", "internal/freeport", "internal/tool"},
+	"internal/pebble":        {"certs/certstest", "internal/freeport", "internal/testlog", "internal/tool"},
 	"internal/stripemock":    {"internal/tool"},
 
 	// Delivery and the server import parents, never an adapter.

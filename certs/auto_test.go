@@ -28,6 +28,7 @@ import (
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/certs"
 	"github.com/tintype/tintype/internal/pebble"
+	"github.com/tintype/tintype/internal/testlog"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
@@ -37,31 +38,13 @@ type front struct {
 	secure, plain net.Listener
 	ca            *pebble.Server
 	first         atomic.Pointer[certs.Auto] // answers what comes to the listeners
-	log           *lines
-}
-
-// lines is a log that can be searched.
-type lines struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	log           *testlog.Log
 }
 
 // newFront starts an authority, and listeners where it looks.
 func newFront(t *testing.T, blocked ...string) *front {
 	t.Helper()
-	f := &front{log: &lines{}}
+	f := &front{log: &testlog.Log{}}
 	for _, l := range []*net.Listener{&f.secure, &f.plain} {
 		var err error
 		if *l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {

@@ -66,7 +66,6 @@ func (k *connection) Read(b []byte) (n int, err error) {
 		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) || !d.holds.IsZero() && !time.Now().Before(d.holds) {
 			return n, err
 		}
-		d.polled = d.holds
-		_ = k.Conn.SetReadDeadline(d.holds)
+		d.polled = time.Unix(1, 0) // it would end the next read too
 	}
 }

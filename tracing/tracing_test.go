@@ -11,12 +11,12 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/tintype/tintype/internal/otlp"
+	"github.com/tintype/tintype/internal/testlog"
 )
 
 // TestWanted: traces are sent where the standard variables ask for them, and only there. What
@@ -187,24 +187,6 @@ func TestOff(t *testing.T) {
 	}
 }
 
-// lines is a log that may be written while it is read.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // TestCollectorAway: a collector that doesn't answer holds nothing up, and fills no log.
 func TestCollectorAway(t *testing.T) {
 	hangs := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -214,7 +196,7 @@ func TestCollectorAway(t *testing.T) {
 	t.Cleanup(hangs.Close)
 	// A queue that waited for the one that hangs would do so for 25 minutes.
 	for endpoint, timeout := range map[string]string{"http://127.0.0.1:9": "50", hangs.URL: "5000"} {
-		var log lines // a message that is under way is given up after Close
+		var log testlog.Log // a message that is under way is given up after Close
 		tracer := open(t, endpoint, slog.New(slog.NewTextHandler(&log, nil)), "OTEL_EXPORTER_OTLP_TIMEOUT", timeout, "OTEL_BSP_SCHEDULE_DELAY", "1", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "10")
 		for range 5000 { // more than twice what the queue holds
 			_, s := tracer.Request(request(""), false)

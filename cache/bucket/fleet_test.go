@@ -118,9 +118,9 @@ func variants(name string, n int) (keys []cache.Key) {
 	return keys
 }
 
-// ask asks all nodes for all variants at once, and waits until the bucket has what is written. It
-// has that by the end only: a request that looked into the memory before a variant was made, and
-// comes to the bucket after it was written, is billed too, and how many do depends on the machine.
+// ask asks all nodes for all variants at once, and waits until the bucket has what is written. The
+// bucket gets it when all have been answered. Else it would be read by requests that looked into the
+// memory before a variant was there, and the machine would decide how many these are.
 func (f *fleet) ask(t *testing.T, c *counter, keys []cache.Key, nodes ...int) {
 	t.Helper()
 	c.asking.Lock()

@@ -25,6 +25,7 @@ import (
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/internal/freeport"
+	"github.com/tintype/tintype/internal/testlog"
 	"github.com/tintype/tintype/server"
 )
 
@@ -263,7 +264,7 @@ func TestListenerFails(t *testing.T) {
 	for _, flag := range []string{"--listen", "--ops-listen"} {
 		t.Run(flag, func(t *testing.T) {
 			addresses := map[string]string{"--listen": freeport.Address(t), "--ops-listen": freeport.Address(t)}
-			done, log := make(chan error, 1), &lockedBuffer{}
+			done, log := make(chan error, 1), &testlog.Log{}
 			go func() {
 				done <- run(t.Context(), []string{
 					"serve", "--listen", addresses["--listen"], "--ops-listen", addresses["--ops-listen"], "--data", t.TempDir(), "--workers", "1",

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,6 +21,7 @@ import (
 	"github.com/tintype/tintype/certs/certstest"
 	"github.com/tintype/tintype/internal/freeport"
 	"github.com/tintype/tintype/internal/golden"
+	"github.com/tintype/tintype/internal/testlog"
 	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/webhook"
 )
@@ -34,24 +33,6 @@ const patience = 3 * time.Minute
 // unhurried are flags of servers: a transform has a minute, so that none fails since the machine is
 // busy. Tests of deadlines set their own after it.
 var unhurried = []string{"--transform-timeout", "1m"}
-
-// A lockedBuffer is a log that a test may read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // getBy returns the answer of a client to a GET, with its body.
 func getBy(t *testing.T, c *http.Client, url string) (*http.Response, string) {
@@ -84,7 +65,7 @@ func trusting(t *testing.T, ca *certstest.Authority) *http.Client {
 
 // serveOps boots the whole server in this process, with a folder of drawings as source samples of
 // workspace demo. stop ends it, and returns what run does.
-func serveOps(t *testing.T, args ...string) (public, ops string, log *lockedBuffer, stop func() error) {
+func serveOps(t *testing.T, args ...string) (public, ops string, log *testlog.Log, stop func() error) {
 	t.Helper()
 	dir, err := drawn()
 	if err != nil {
@@ -92,7 +73,7 @@ func serveOps(t *testing.T, args ...string) (public, ops string, log *lockedBuff
 	}
 	public, ops = freeport.Address(t), freeport.Address(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	log = &lockedBuffer{}
+	log = &testlog.Log{}
 	done := make(chan error, 1)
 	go func() {
 		done <- run(ctx, slices.Concat([]string{

@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/internal/freeport"
+	"github.com/tintype/tintype/internal/testlog"
 	"github.com/tintype/tintype/samples"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
@@ -45,7 +46,7 @@ type house struct {
 	t        *testing.T
 	url, ops string
 	pictures string
-	log      *lockedBuffer
+	log      *testlog.Log
 	stop     func()
 }
 
@@ -55,7 +56,7 @@ func openHouse(t *testing.T, args ...string) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, pictures: manyPictures(t, samples), log: &lockedBuffer{}}
+	h := &house{t: t, pictures: manyPictures(t, samples), log: &testlog.Log{}}
 	public, ops := freeport.Address(t), freeport.Address(t)
 	h.url, h.ops = "http://"+public, "http://"+ops
 	ctx, stop := context.WithCancel(t.Context())
@@ -789,7 +790,7 @@ func TestStopUnderLoad(t *testing.T) {
 			Path: self, Args: []string{"tintype", "serve", "--listen", "127.0.0.1:0", "--ops-listen", ops, "--drain", "0s", "--data", t.TempDir(), "--dir", "demo/samples=" + samples, "--workers", "2"},
 			Env: []string{"HOME=" + t.TempDir()},
 		}
-		var log lockedBuffer
+		var log testlog.Log
 		server.Stderr = &log
 		stdout, err := server.StdoutPipe()
 		if err != nil {

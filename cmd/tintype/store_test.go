@@ -24,6 +24,7 @@ import (
 
 	"github.com/tintype/tintype/internal/dynamodblocal"
 	"github.com/tintype/tintype/internal/letterbox"
+	"github.com/tintype/tintype/internal/testlog"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/workspace/sqlite"
 )
@@ -34,7 +35,7 @@ const testRootKey = "the-root-key-of-these-tests-0123456789"
 type serverProcess struct {
 	url string
 	cmd *exec.Cmd
-	log lockedBuffer
+	log testlog.Log
 }
 
 // sharing is the environment of commands that share a store.

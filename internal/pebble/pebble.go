@@ -27,6 +27,7 @@ import (
 
 	"github.com/tintype/tintype/certs/certstest"
 	"github.com/tintype/tintype/internal/freeport"
+	"github.com/tintype/tintype/internal/testlog"
 	"github.com/tintype/tintype/internal/tool"
 )
 
@@ -40,27 +41,9 @@ type Server struct {
 	dns        string
 	records    string // address of what sets records of the DNS server
 	management string
-	log        *output
+	log        *testlog.Log
 	process    *os.Process
 	kill       func()
-}
-
-// An output is what a process says. It is safe for concurrent use.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
 }
 
 // Start starts a server that ends with the test. It proves hosts on these ports of loopback,
@@ -89,7 +72,7 @@ func Start(t testing.TB, httpPort, httpsPort int, blocked ...string) *Server {
 	if err := os.WriteFile(s.config, config, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	said := &output{}
+	said := &testlog.Log{}
 	start(t, said, "pebble-challtestsrv", nil, "-http01", "", "-https01", "", "-doh", "", "-tlsalpn01", "", "-dnsserver", s.dns,
 		"-management", s.records, "-defaultIPv6", "")
 	for _, address := range []string{s.dns, s.records} {
@@ -108,7 +91,7 @@ func Start(t testing.TB, httpPort, httpsPort int, blocked ...string) *Server {
 // run starts Pebble, and waits until it answers.
 func (s *Server) run(t testing.TB) {
 	t.Helper()
-	s.log = &output{}
+	s.log = &testlog.Log{}
 	s.process, s.kill = start(t, s.log, "pebble", []string{"PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0", "PEBBLE_AUTHZREUSE=0"}, "-config", s.config, "-dnsserver", s.dns)
 	client := s.client()
 	defer client.CloseIdleConnections()
@@ -121,7 +104,7 @@ func (s *Server) run(t testing.TB) {
 }
 
 // await calls do until it succeeds. After three minutes it fails the test with what the process said.
-func await(t testing.TB, said *output, do func(context.Context) error) {
+func await(t testing.TB, said *testlog.Log, do func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
@@ -252,7 +235,7 @@ func get(ctx context.Context, c *http.Client, url string) ([]byte, error) {
 }
 
 // start runs a program of .tools until the test ends, or kill is called.
-func start(t testing.TB, out *output, name string, env []string, args ...string) (process *os.Process, kill func()) {
+func start(t testing.TB, out *testlog.Log, name string, env []string, args ...string) (process *os.Process, kill func()) {
 	t.Helper()
 	program, err := tool.Find(name, "scripts/build-pebble, which builds it")
 	if err != nil {

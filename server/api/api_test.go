@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/billing/plan"
 	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/internal/testlog"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/server/api"
@@ -64,7 +64,7 @@ func openStore(t testing.TB, path string) workspace.Store {
 type server struct {
 	url   string
 	store workspace.Store
-	log   *lines
+	log   *testlog.Log
 
 	journal *usage.Journal        // only for servers of cell
 	records *workspacetest.Memory // only for servers of cell and startPeople
@@ -183,7 +183,7 @@ func start(t testing.TB, change func(*config)) *server {
 
 func startOn(t testing.TB, db workspace.Store, change func(*config)) *server {
 	t.Helper()
-	s := &server{log: &lines{}}
+	s := &server{log: &testlog.Log{}}
 	c := config{
 		Store:    cached.New(db, cached.Config{}),
 		Uncached: db,
@@ -204,24 +204,6 @@ func startOn(t testing.TB, db workspace.Store, change func(*config)) *server {
 	t.Cleanup(srv.Close)
 	s.url = srv.URL
 	return s
-}
-
-// lines is a log that can be read while it is written.
-type lines struct {
-	mu sync.Mutex // guards b
-	b  strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 type answer struct {
